@@ -1,0 +1,388 @@
+"""Every setting of the node: unit in the name, bound, default, and one line of why.
+
+A configuration is one TOML file. An unknown key is an error that names the nearest right one, because a typo in a
+threshold must not mean "default"; changing the file means a restart, so there is no half-reloaded state. Values come
+from the file, else from the preset, else from the default, and ``Loaded.origins`` says which.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge.errors import ConfigError
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+FramePoint = tuple[Share, Share]
+
+_MIN_CORNERS = 3
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NodeConfig(Section):
+    """``[node]``: this box."""
+
+    id: Slug = Field("node-1", description="name of this box in every topic; one per broker")
+
+
+class LineConfig(Section):
+    """``[[camera.line]]``: a line whose crossings are counted."""
+
+    id: Slug = Field(description="name of the line in alerts")
+    points: tuple[FramePoint, FramePoint] = Field(
+        description="both ends, as fractions of the frame (x, y); walk from the first to the second: left and right follow"
+    )
+    to_left: Slug = Field("left", description="word for crossings from the right side to the left, e.g. northward")
+    to_right: Slug = Field("right", description="word for crossings from the left side to the right, e.g. southward")
+
+
+class ZoneConfig(Section):
+    """``[[camera.zone]]``: an area of the picture with a name."""
+
+    id: Slug = Field(description="name of the zone in alerts")
+    points: tuple[FramePoint, ...] = Field(description="three or more corners, as fractions of the frame (x, y)")
+    ignore: bool = Field(default=False, description="true: nothing whose feet stand in here is counted (a lamp, a road)")
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> "ZoneConfig":
+        if len(self.points) < _MIN_CORNERS:
+            raise ValueError(f"zone '{self.id}' has {len(self.points)} corners; it needs at least {_MIN_CORNERS}")
+        return self
+
+
+class CameraConfig(Section):
+    """``[[camera]]``: one camera of the node."""
+
+    id: Slug = Field(description="name of the camera in topics and alerts")
+    source: str = Field(min_length=1, description="what to open: footage:PATH (clip or folder of pictures)")
+    fps: float = Field(
+        9.0, gt=0.0, le=120.0, description="rate of a folder of pictures without times of its own, frames per second"
+    )
+    loop: bool = Field(default=False, description="footage starts again at its end (for demonstrations)")
+    moving: bool = Field(default=False, description="the camera itself moves (drone, vehicle): its motion is measured")
+    polarity: Literal["white-hot", "black-hot"] = Field("white-hot", description="whether warm is bright or dark")
+    stall_after_s: float = Field(
+        5.0, ge=0.5, le=600.0, description="without a frame for this long the camera is lost and opened again"
+    )
+    line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
+    zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
+
+
+class PreprocessConfig(Section):
+    """``[preprocess]``: from the sensor's counts to the 8-bit picture that the model sees."""
+
+    low_percentile: float = Field(1.0, ge=0.0, le=20.0, description="counts below this share of pixels are black")
+    high_percentile: float = Field(99.8, ge=80.0, le=100.0, description="counts above this share of pixels are white")
+    smoothing_s: float = Field(
+        1.0, ge=0.0, le=30.0, description="time constant of the limits: without it a hot engine makes the picture pump"
+    )
+    min_span_counts: float = Field(
+        60.0, ge=1.0, le=60000.0, description="narrowest range of a 16-bit picture: a flat scene must not become noise"
+    )
+
+
+class ModelConfig(Section):
+    """``[model]``: the detector."""
+
+    path: str = Field("", description="an .onnx file with its .toml manifest beside it; empty: the shipped model")
+    allow_unsigned: bool = Field(default=False, description="load a model without a valid signature (your own export)")
+    score: Share | None = Field(None, description="a detection counts from this score on; empty: the manifest's")
+    score_low: Share | None = Field(None, description="a known track is held from this score on; empty: the manifest's")
+    input_scale: float = Field(
+        1.0, ge=0.25, le=4.0, description="enlarge the picture for far, small people (2.0 costs four times the work)"
+    )
+    providers: tuple[str, ...] = Field(
+        ("CPUExecutionProvider",), min_length=1, description="ONNX Runtime providers in order; those missing are skipped"
+    )
+    threads: int = Field(1, ge=1, le=64, description="threads of one inference; 1 leaves the box cool and repeatable")
+
+
+class TrackerConfig(Section):
+    """``[tracker]``: from boxes to bodies."""
+
+
+class GroupsConfig(Section):
+    """``[groups]``: from bodies to groups and their counts."""
+
+
+class AlertsConfig(Section):
+    """``[alerts]``: what the control room is told, and when."""
+
+
+class SightConfig(Section):
+    """``[sight]``: is the picture worth anything."""
+
+    frozen_after_s: float = Field(
+        4.0, ge=0.5, le=600.0, description="the same picture for this long is a dead camera, not a shutter (0.5 to 3 s)"
+    )
+    min_contrast: float = Field(
+        3.0, ge=0.0, le=64.0, description="standard deviation of the 8-bit picture below which the camera is covered, levels"
+    )
+    ffc_step_sigma: float = Field(
+        6.0, ge=1.0, le=100.0, description="a jump of the whole picture by this many usual steps is a shutter event"
+    )
+
+
+class DeliveryConfig(Section):
+    """``[delivery]``: the broker."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="name or address of the MQTT broker")
+    port: int = Field(1883, ge=1, le=65535, description="its port; 8883 is usual with tls")
+    mqtt_version: Literal["auto", "5", "3.1.1"] = Field("auto", description="auto: 5, and 3.1.1 where 5 is refused")
+    username: str | None = Field(None, description="user name, where the broker wants one")
+    password_file: str | None = Field(None, description="file with the password on its first line; never the password")
+    tls: bool = Field(default=False, description="encrypt and verify the broker's certificate")
+    tls_ca_file: str | None = Field(None, description="certificate authority of the broker; empty: the system's")
+    tls_cert_file: str | None = Field(None, description="this node's certificate, where the broker asks for one")
+    tls_key_file: str | None = Field(None, description="key of that certificate")
+    keepalive_s: int = Field(30, ge=5, le=1200, description="a silent link is noticed after 1.5 of these")
+    ack_timeout_s: float = Field(
+        20.0, ge=1.0, le=600.0, description="a message unanswered for this long is sent again on a new connection"
+    )
+    backoff_max_s: float = Field(60.0, ge=1.0, le=3600.0, description="longest pause between two tries to connect")
+    window: int = Field(8, ge=1, le=64, description="messages on their way at once; brokers punish more than they allow")
+    outbox_file: str = Field("outbox.sqlite", min_length=1, description="where undelivered alerts are kept")
+    outbox_max_mb: float = Field(
+        64.0, ge=1.0, le=65536.0, description="beyond this size 'update' rows are given up, oldest first; never new or end"
+    )
+    health_every_s: float = Field(15.0, ge=1.0, le=3600.0, description="pause between two health messages")
+
+
+class LogConfig(Section):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+    format: Literal["console", "json"] = Field("console", description="console for people, json for journald")
+
+
+class MetricsConfig(Section):
+    """``[metrics]``: a page for Prometheus."""
+
+    port: int = Field(0, ge=0, le=65535, description="port on 127.0.0.1; 0: no page")
+
+
+class Config(Section):
+    """A whole configuration file."""
+
+    preset: Literal["border", "rescue"] = Field(
+        "border", description="border: few false alerts; rescue: miss nobody. Only named settings differ, see PRESETS"
+    )
+    node: NodeConfig = Field(default_factory=lambda: NodeConfig())
+    camera: tuple[CameraConfig, ...] = Field((), description="the cameras of this node")
+    preprocess: PreprocessConfig = Field(default_factory=lambda: PreprocessConfig())
+    model: ModelConfig = Field(default_factory=lambda: ModelConfig())
+    tracker: TrackerConfig = Field(default_factory=lambda: TrackerConfig())
+    groups: GroupsConfig = Field(default_factory=lambda: GroupsConfig())
+    alerts: AlertsConfig = Field(default_factory=lambda: AlertsConfig())
+    sight: SightConfig = Field(default_factory=lambda: SightConfig())
+    delivery: DeliveryConfig = Field(default_factory=lambda: DeliveryConfig())
+    log: LogConfig = Field(default_factory=lambda: LogConfig())
+    metrics: MetricsConfig = Field(default_factory=lambda: MetricsConfig())
+
+    @model_validator(mode="after")
+    def _camera_ids_differ(self) -> "Config":
+        ids = [camera.id for camera in self.camera]
+        for twice in sorted({name for name in ids if ids.count(name) > 1}):
+            raise ValueError(f"two cameras are called '{twice}'; camera.id must differ")
+        return self
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "border": {},
+    "rescue": {},
+}
+"""What a preset sets, by dotted name; anything in the file wins over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and where each of its values came from (``default``, ``preset rescue``, ``node.toml:12``)."""
+
+    config: Config
+    origins: Mapping[str, str]
+    path: Path | None
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, or a setting is unknown, of the wrong type or out of bounds; every
+            fault is named with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return resolve(table, text=text, path=path)
+
+
+def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) -> Loaded:
+    """Lay the values of a file over its preset and the defaults, and check them all.
+
+    Raises:
+        ConfigError: as ``load``.
+    """
+    preset = table.get("preset", "border")
+    filled = _overlay(PRESETS.get(preset, {}), table) if isinstance(preset, str) else table
+    try:
+        config = Config.model_validate(filled)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(fault, text, path) for fault in error.errors())) from error
+    return Loaded(config, dict(_origins(config, table, preset, text, path)), path)
+
+
+def settings(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk every setting there is as ``(dotted name, pydantic field)``; tables inside lists are named ``camera[].id``."""
+    for name, field in section.model_fields.items():
+        inner, many = _table_type(field.annotation)
+        if inner is None:
+            yield prefix + name, field
+        else:
+            yield from settings(inner, f"{prefix}{name}{'[]' if many else ''}.")
+
+
+def _table_type(annotation: Any) -> tuple[type[Section] | None, bool]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation, False
+    for argument in getattr(annotation, "__args__", ()):
+        if isinstance(argument, type) and issubclass(argument, Section):
+            return argument, True
+    return None, False
+
+
+def _overlay(preset: Mapping[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    filled = {name: dict(value) if isinstance(value, dict) else value for name, value in table.items()}
+    for dotted, value in preset.items():
+        section, name = dotted.split(".")
+        inner = filled.setdefault(section, {})
+        if isinstance(inner, dict):
+            inner.setdefault(name, value)
+    return filled
+
+
+def _origins(
+    config: Config, table: dict[str, Any], preset: Any, text: str, path: Path | None
+) -> Iterator[tuple[str, str]]:
+    file_name = path.name if path else "given"
+    for place, _ in flatten(config.model_dump()):
+        dotted = ".".join(str(part) for part in place)
+        if _present(table, place):
+            line = _line_of(place, text)
+            yield dotted, f"{file_name}:{line}" if line else file_name
+        elif dotted in PRESETS.get(preset, {}):
+            yield dotted, f"preset {preset}"
+        else:
+            yield dotted, "default"
+
+
+def flatten(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Walk the values of a dumped configuration as ``(place, value)``; lists of tables are entered, other lists are values."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from flatten(inner, (*place, name))
+    elif isinstance(value, list | tuple) and value and all(isinstance(item, dict) for item in value):
+        for index, inner in enumerate(value):
+            yield from flatten(inner, (*place, index))
+    else:
+        yield place, value
+
+
+def _present(table: Any, place: tuple[str | int, ...]) -> bool:
+    for part in place:
+        if isinstance(part, int):
+            if not isinstance(table, list) or part >= len(table):
+                return False
+        elif not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return True
+
+
+def _explain(fault: Any, text: str, path: Path | None) -> str:
+    place = tuple(part for part in fault["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+    dotted = ".".join(str(part) for part in place) or "configuration"
+    line = _line_of(place, text)
+    where = f"{path or 'configuration'}:{line}" if line else f"{path or 'configuration'}"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown setting '{dotted}'{_suggestion(place)}"
+    if fault["type"] == "missing":
+        return f"{where}: setting '{dotted}' is missing"
+    message = fault["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(fault["input"], dict) else f", found {fault['input']!r}"
+    return f"{where}: setting '{dotted}': {message}{given}"
+
+
+def _suggestion(place: tuple[str | int, ...]) -> str:
+    pattern = ".".join(part for part in place[:-1] if isinstance(part, str))
+    known = [name.replace("[]", "") for name, _ in settings()]
+    siblings = {name.removeprefix(f"{pattern}.").split(".")[0] for name in known if not pattern or name.startswith(f"{pattern}.")}
+    wrong = str(place[-1])
+    near = difflib.get_close_matches(wrong, sorted(siblings), n=1, cutoff=0.6)
+    if near:
+        unit = " (mind the unit)" if _bare(wrong) == _bare(near[0]) else ""
+        return f"; did you mean '{'.'.join([*pattern.split('.'), near[0]] if pattern else [near[0]])}'?{unit}"
+    elsewhere = difflib.get_close_matches(wrong, sorted({name.rsplit(".", 1)[-1] for name in known}), n=1, cutoff=0.8)
+    if elsewhere:
+        home = next(name for name in known if name.rsplit(".", 1)[-1] == elsewhere[0])
+        return f"; did you mean '{home}'?"
+    return f"; known here: {', '.join(sorted(siblings))}"
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"_(s|ms|px|c|m|mb|kb|hz|min|h)$", "", name)
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"]+)\s*=")
+
+
+def _line_of(place: tuple[str | int, ...], text: str) -> int | None:
+    """Find the line of a setting; tomllib keeps none. Follows table headers and counts the tables of each list."""
+    best: int | None = None
+    counts: dict[tuple[str, ...], int] = {}
+    here: tuple[str | int, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = _HEADER.match(line)
+        if header:
+            names = tuple(header.group(2).split("."))
+            if header.group(1) == "[[":
+                counts[names] = counts.get(names, -1) + 1
+                for deeper in [key for key in counts if len(key) > len(names) and key[: len(names)] == names]:
+                    del counts[deeper]  # [[camera.line]] starts again under the next [[camera]]
+            here = _indexed(names, counts)
+            if place[: len(here)] == here:
+                best = number if best is None or len(here) == len(place) else best
+            continue
+        key = _KEY.match(line)
+        if key:
+            full = here + tuple(part.strip('"') for part in key.group(1).split("."))
+            if place[: len(full)] == full and len(full) > 0:
+                return number
+    return best
+
+
+def _indexed(names: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> tuple[str | int, ...]:
+    place: list[str | int] = []
+    for depth in range(1, len(names) + 1):
+        place.append(names[depth - 1])
+        if names[:depth] in counts:
+            place.append(counts[names[:depth]])
+    return tuple(place)

@@ -1,0 +1,235 @@
+"""The records that flow through the node: ``capture -> Frame -> pipeline -> Result -> delivery``.
+
+All are frozen and slotted values. Boxes are ``(x0, y0, x1, y1)`` in pixels of the frame, as floats, the right and lower
+edge exclusive; only the wire format turns them into fractions. ``t_s`` is seconds on the camera's own monotonic hand;
+``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+RadiometryKind = Literal["agc8", "counts", "centikelvin", "kelvin64"]
+Phase = Literal["new", "update", "end"]
+Priority = Literal["routine", "important", "urgent"]
+SightState = Literal["ok", "degraded", "blind"]
+EndReason = Literal["left", "merged", "restarted", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Radiometry:
+    """What a pixel value means: ``value * scale + offset`` is degrees Celsius when ``scale`` is known."""
+
+    kind: RadiometryKind = "agc8"
+    scale: float | None = None
+    offset: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from one camera.
+
+    Attributes:
+        camera: the camera's id from the configuration.
+        seq: the sensor's own sequence number; a gap means lost frames.
+        t_s: capture time, seconds, monotonic for this camera.
+        captured_utc_s: capture time, seconds since 1970 UTC.
+        pixels: (H, W) uint8 or uint16, white-hot unless the camera says otherwise. Read-only by agreement: the buffer
+            belongs to the camera and may be shared.
+        radiometry: what the values mean.
+        ffc: True while the shutter is closed, False when the camera says it is open, None when it does not say.
+    """
+
+    camera: str
+    seq: int
+    t_s: float
+    captured_utc_s: float
+    pixels: Pixels
+    radiometry: Radiometry = field(default_factory=Radiometry)
+    ffc: bool | None = None
+
+    @property
+    def width_px(self) -> int:
+        """Width of the picture."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height_px(self) -> int:
+        """Height of the picture."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One box that the model claims in one frame."""
+
+    box: Box
+    score: float
+    kind: str = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraShift:
+    """How the scene moved in the picture since the previous frame: ``p' = linear @ p + (dx_px, dy_px)``.
+
+    The identity for a fixed camera. ``linear`` is row-major 2x2.
+    """
+
+    dx_px: float = 0.0
+    dy_px: float = 0.0
+    linear: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One body believed in over time.
+
+    Attributes:
+        track_id: unique within one camera's tracker.
+        kind: what it is, as the model names it.
+        box: where it is now; predicted while ``last_seen_s`` lies in the past (hidden).
+        score: the last matched detection's score.
+        velocity_px_s: motion of the box's foot, camera motion removed.
+        first_seen_s: ``t_s`` of its first detection.
+        last_seen_s: ``t_s`` of its latest detection.
+        confirmed: True once it has been seen long enough to be counted.
+    """
+
+    track_id: int
+    kind: str
+    box: Box
+    score: float
+    velocity_px_s: Point
+    first_seen_s: float
+    last_seen_s: float
+    confirmed: bool
+
+    @property
+    def height_px(self) -> float:
+        """Height of the box."""
+        return self.box[3] - self.box[1]
+
+    @property
+    def foot_px(self) -> Point:
+        """Middle of the lower edge: hats and branches cut the top of a thermal body, the feet stay."""
+        return ((self.box[0] + self.box[2]) / 2, self.box[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """How often members of a group crossed a line in one direction."""
+
+    line: str
+    direction: str
+    crossed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tracks near each other that move alike; one person alone is a group of one.
+
+    Attributes:
+        group_id: unique within one camera's group counter.
+        members: the confirmed tracks that are in it now, hidden ones included.
+        count: the estimate over the window.
+        count_low: lower end of the range that should hold the true number nine times out of ten.
+        count_high: upper end of that range.
+        count_max: the largest ``count`` so far.
+        confidence: 0..1, that the group is there at all.
+        box: hull of the members.
+        velocity_px_s: mean motion of the members.
+        first_seen_s: when the first member was first seen.
+        last_seen_s: when a member was last seen.
+        zone: id of the zone it is in.
+        crossing: the latest line it crossed.
+        parent: id of the group it split from.
+        merged_into: id of the group it joined; set only when ``ended`` is ``merged``.
+        ended: why it is over; such a group is reported once.
+    """
+
+    group_id: int
+    members: tuple[Track, ...]
+    count: int
+    count_low: int
+    count_high: int
+    count_max: int
+    confidence: float
+    box: Box
+    velocity_px_s: Point
+    first_seen_s: float
+    last_seen_s: float
+    zone: str | None = None
+    crossing: Crossing | None = None
+    parent: int | None = None
+    merged_into: int | None = None
+    ended: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One revision of one group's story for the control room; carries the whole state.
+
+    Attributes:
+        alert_id: ULID, the same for every revision of one group.
+        rev: 1 for ``new``, one more for each revision.
+        phase: ``new``, ``update`` or ``end``.
+        camera: id of the camera.
+        group: the state it tells.
+        width_px: width of the frame that the boxes belong to.
+        height_px: height of that frame.
+        priority: how loud it should be.
+        reasons: short sentences a person reads: why this, why now.
+        captured_utc_s: when the frame behind this revision was captured.
+        first_seen_utc_s: ``group.first_seen_s`` on the wall.
+        last_seen_utc_s: ``group.last_seen_s`` on the wall.
+        parent: alert id of the group it split from.
+        merged_into: alert id of the group it joined.
+    """
+
+    alert_id: str
+    rev: int
+    phase: Phase
+    camera: str
+    group: Group
+    width_px: int
+    height_px: int
+    priority: Priority
+    reasons: tuple[str, ...]
+    captured_utc_s: float
+    first_seen_utc_s: float
+    last_seen_utc_s: float
+    parent: str | None = None
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Whether the picture is worth anything, and why not."""
+
+    state: SightState = "ok"
+    reason: str | None = None
+    ffc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the pipeline made of one frame."""
+
+    camera: str
+    seq: int
+    t_s: float
+    captured_utc_s: float
+    width_px: int
+    height_px: int
+    sight: Sight
+    detections: tuple[Detection, ...]
+    tracks: tuple[Track, ...]
+    groups: tuple[Group, ...]
+    alerts: tuple[Alert, ...]
