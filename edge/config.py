@@ -45,6 +45,12 @@ class LineConfig(Section):
     )
     to_left: Slug = Field("left", description="word for crossings from the right side to the left, e.g. northward")
     to_right: Slug = Field("right", description="word for crossings from the left side to the right, e.g. southward")
+    priority: Literal["routine", "important", "urgent"] = Field(
+        "urgent", description="a group that crossed is at least this loud"
+    )
+    dead_band_heights: float = Field(
+        0.25, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
+    )
 
 
 class ZoneConfig(Section):
@@ -53,6 +59,13 @@ class ZoneConfig(Section):
     id: Slug = Field(description="name of the zone in alerts")
     points: tuple[FramePoint, ...] = Field(description="three or more corners, as fractions of the frame (x, y)")
     ignore: bool = Field(default=False, description="true: nothing whose feet stand in here is counted (a lamp, a road)")
+    priority: Literal["routine", "important", "urgent"] = Field(
+        "important", description="a group in here is at least this loud"
+    )
+    min_count: int = Field(1, ge=1, le=1000, description="groups in here that are smaller are not told")
+    min_dwell_s: float = Field(
+        0.0, ge=0.0, le=86400.0, description="the zone's priority counts from this long a stay on (a meeting place)"
+    )
 
     @model_validator(mode="after")
     def _has_an_area(self) -> "ZoneConfig":
@@ -111,13 +124,59 @@ class ModelConfig(Section):
 class TrackerConfig(Section):
     """``[tracker]``: from boxes to bodies."""
 
+    confirm_hits: int = Field(3, ge=1, le=50, description="a body is believed after this many detections")
+    confirm_s: float = Field(0.4, ge=0.0, le=10.0, description="... spread over at least this time")
+    tentative_s: float = Field(
+        1.1, ge=0.1, le=10.0, description="a body not yet believed is dropped when unseen for this long"
+    )
+    hidden_s: float = Field(
+        25.0, ge=1.0, le=600.0, description="a believed body that is out of sight (bush, another body) is kept this long"
+    )
+    max_speed_heights_s: float = Field(
+        6.0, ge=1.0, le=50.0, description="fastest plausible person, body heights per second; anything faster is none"
+    )
+    duplicate_overlap: Share = Field(
+        0.7, description="a box that covers this share (IoU) of a body already followed is its echo, not a second body"
+    )
+
 
 class GroupsConfig(Section):
     """``[groups]``: from bodies to groups and their counts."""
 
+    join_distance_heights: float = Field(
+        2.5, ge=0.2, le=50.0, description="people this near can become one group, body heights between their feet"
+    )
+    leave_distance_heights: float = Field(
+        4.0, ge=0.2, le=100.0, description="people of one group part beyond this distance, body heights"
+    )
+    velocity_agree_heights_s: float = Field(
+        0.35, ge=0.01, le=10.0, description="people who move alike differ by no more than this, body heights per second"
+    )
+    hold_s: float = Field(3.0, ge=0.0, le=600.0, description="near and alike for this long makes two groups one")
+    split_after_s: float = Field(
+        5.0, ge=0.0, le=600.0, description="apart for this long makes a group of its own; until then it is one straggler"
+    )
+
+    @model_validator(mode="after")
+    def _leaving_is_farther_than_joining(self) -> "GroupsConfig":
+        if self.leave_distance_heights < self.join_distance_heights:
+            raise ValueError(
+                f"leave_distance_heights ({self.leave_distance_heights}) must not be below "
+                f"join_distance_heights ({self.join_distance_heights}), else groups flicker"
+            )
+        return self
+
 
 class AlertsConfig(Section):
     """``[alerts]``: what the control room is told, and when."""
+
+    raise_after_s: float = Field(
+        1.5, ge=0.0, le=600.0, description="a group is told once it has been followed for this long"
+    )
+    min_count: int = Field(1, ge=1, le=1000, description="smaller groups are followed but not told")
+    update_every_s: float = Field(3.0, ge=0.0, le=3600.0, description="shortest pause between two messages of one group")
+    important_count: int = Field(5, ge=1, le=1000, description="a group of this many is at least important")
+    urgent_count: int = Field(15, ge=1, le=1000, description="a group of this many is urgent")
 
 
 class SightConfig(Section):
@@ -128,9 +187,6 @@ class SightConfig(Section):
     )
     min_contrast: float = Field(
         3.0, ge=0.0, le=64.0, description="standard deviation of the 8-bit picture below which the camera is covered, levels"
-    )
-    ffc_step_sigma: float = Field(
-        6.0, ge=1.0, le=100.0, description="a jump of the whole picture by this many usual steps is a shutter event"
     )
 
 

@@ -5,6 +5,7 @@ edge exclusive; only the wire format turns them into fractions. ``t_s`` is secon
 ``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -100,6 +101,7 @@ class Track:
         first_seen_s: ``t_s`` of its first detection.
         last_seen_s: ``t_s`` of its latest detection.
         confirmed: True once it has been seen long enough to be counted.
+        hidden_s: for how long it could have been seen and was not; stands still while the shutter is closed.
     """
 
     track_id: int
@@ -110,6 +112,7 @@ class Track:
     first_seen_s: float
     last_seen_s: float
     confirmed: bool
+    hidden_s: float = 0.0
 
     @property
     def height_px(self) -> float:
@@ -120,6 +123,30 @@ class Track:
     def foot_px(self) -> Point:
         """Middle of the lower edge: hats and branches cut the top of a thermal body, the feet stay."""
         return ((self.box[0] + self.box[2]) / 2, self.box[3])
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCrossing:
+    """One body crossed a line, just now, for the first time in this direction."""
+
+    track_id: int
+    line: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvents:
+    """What the lines and zones of a camera say about the tracks of one frame.
+
+    Attributes:
+        zones: zone id by track id, for tracks whose feet stand in a zone.
+        ignored: ids of the tracks that stand in a zone where nothing is counted.
+        crossings: lines crossed in this frame, ordered by track.
+    """
+
+    zones: Mapping[int, str] = field(default_factory=dict)
+    ignored: frozenset[int] = frozenset()
+    crossings: tuple[TrackCrossing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +179,7 @@ class Group:
         parent: id of the group it split from.
         merged_into: id of the group it joined; set only when ``ended`` is ``merged``.
         ended: why it is over; such a group is reported once.
+        zone_since_s: since when it has been in ``zone``.
     """
 
     group_id: int
@@ -170,6 +198,7 @@ class Group:
     parent: int | None = None
     merged_into: int | None = None
     ended: EndReason | None = None
+    zone_since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
