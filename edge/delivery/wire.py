@@ -1,0 +1,395 @@
+"""What is written on the broker, and where: topics, payloads, and the way back from bytes to a checked event.
+
+An alert is a CloudEvents 1.0 *structured* JSON document: that form survives MQTT 3.1.1, bridges, files and web hooks
+unchanged, where the binary form needs MQTT 5 user properties. Each one carries the whole state of its group, so any
+single message is enough. What is not known is absent: never null, 0 or -1. The bytes depend on nothing but the
+arguments, in one fixed key order, so that a replay can be compared byte for byte.
+
+Reading is strict about types and sizes and forgiving about unknown keys: a station that is a year older than its nodes
+must still show their alerts, and a hostile message must not cost it more than a refusal.
+"""
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+
+from edge.clock import ClockQuality
+from edge.records import Alert, Box, EndReason, Phase, Priority, SightState, Track
+
+MAX_ALERT_BYTES = 131_072  # a thousand members fit; rumqttd needs its max_payload_size raised for that, mosquitto not
+MAX_STATE_BYTES = 65_536
+
+_FRACTION_DIGITS = 4  # a tenth of a pixel at 640 columns
+_SCORE_DIGITS = 3
+_SEGMENT = re.compile(r"^[a-z0-9-]{1,64}$")
+_MAX_FAULT_CHARS = 200
+_MAX_SENTENCE_CHARS = 300
+_MAX_REASONS = 16
+_MAX_MEMBERS = 1024
+
+Kind = TypeVar("Kind", bound="Payload")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone, e.g. 2026-02-03T13:16:04.512Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time this far away does not exist in UTC") from None
+
+
+def iso_utc(utc_s: float) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds and ``Z``."""
+    return _iso(datetime.fromtimestamp(round(utc_s, 3), UTC))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(utc_s: float) -> datetime:
+    return datetime.fromtimestamp(round(utc_s, 3), UTC)
+
+
+UtcTime = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_iso, return_type=str)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+Sentence = Annotated[str, Field(min_length=1, max_length=_MAX_SENTENCE_CHARS)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+FractionBox = tuple[Fraction, Fraction, Fraction, Fraction]
+Whole = Annotated[int, Field(ge=0, le=2**53)]
+People = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class Payload(BaseModel):
+    """A JSON document on the broker: strict types, no NaN, unknown keys ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+
+
+class ModelIdentity(Payload):
+    """Which model saw it."""
+
+    id: Token = Field(description="the manifest's id")
+    version: Token = Field(description="the manifest's version")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = Field(description="hash of the .onnx file, hex")
+
+
+class LineState(Payload):
+    """A line that members of the group crossed."""
+
+    id: Name = Field(description="name of the line in the configuration")
+    direction: Name = Field(description="the configured word for that direction")
+    crossed: People = Field(description="how many crossed it that way")
+
+
+class Member(Payload):
+    """One body of the group."""
+
+    track_id: Whole = Field(description="unique within one camera and one boot of the node")
+    box: FractionBox = Field(description="x0, y0, x1, y1 as fractions of the frame")
+    score: Fraction = Field(description="how sure the model was when it last saw it")
+    height_px: Whole = Field(description="height of the box in pixels of the frame")
+
+
+class Position(Payload):
+    """Where on the earth the group is; only where the camera's pose is known."""
+
+    lat: Annotated[float, Field(ge=-90.0, le=90.0)] = Field(description="degrees north, WGS 84")
+    lon: Annotated[float, Field(ge=-180.0, le=180.0)] = Field(description="degrees east, WGS 84")
+    ce_m: Annotated[float, Field(ge=0.0)] = Field(description="horizontal error, metres, one sigma")
+    method: Name = Field(description="how it was computed, e.g. ground-plane")
+
+
+class AlertData(Payload):
+    """One revision of one group's story, whole."""
+
+    alert_id: Token = Field(description="ULID; the same for every revision of one group")
+    rev: Annotated[int, Field(ge=1, le=2**31)] = Field(description="1, then one more for each revision")
+    phase: Phase = Field(description="new, update or end")
+    seq: Whole = Field(description="rises by one for each message of this node; a gap is a message given up")
+    boot_id: Token = Field(description="changes with every start of the node's service")
+    count: People = Field(description="people in the group, estimated over a time window")
+    count_low: People = Field(description="lower end of the range meant to hold the true number nine times out of ten")
+    count_high: People = Field(description="upper end of that range")
+    count_max: People = Field(description="largest count so far")
+    confidence: Fraction = Field(description="that the group is there at all")
+    priority: Priority = Field(description="how loud it should be")
+    reasons: Annotated[list[Sentence], Field(max_length=_MAX_REASONS)] = Field(
+        description="why this, why now: for people"
+    )
+    zone: Name | None = Field(default=None, description="named area of the picture")
+    line: LineState | None = Field(default=None, description="latest line it crossed")
+    heading_deg: Annotated[float, Field(ge=0.0, le=360.0)] | None = Field(
+        default=None, description="course over ground"
+    )
+    speed_m_s: Annotated[float, Field(ge=0.0, le=1000.0)] | None = Field(default=None, description="speed over ground")
+    box: FractionBox = Field(description="hull of the members as fractions of the frame: x0, y0, x1, y1")
+    members: Annotated[list[Member], Field(max_length=_MAX_MEMBERS)] | None = Field(
+        default=None, description="the bodies in it now"
+    )
+    position: Position | None = Field(default=None, description="where on the earth")
+    first_seen: UtcTime = Field(description="when its first member was first seen")
+    last_seen: UtcTime = Field(description="when a member was last seen")
+    captured_at: UtcTime = Field(description="capture time of the frame behind this revision")
+    clock: ClockQuality = Field(description="how far the node's wall clock can be believed")
+    camera: Name = Field(description="which camera")
+    model: ModelIdentity | None = Field(default=None, description="which model saw it")
+    parent: Token | None = Field(default=None, description="alert_id of the group it split from")
+    merged_into: Token | None = Field(default=None, description="alert_id of the group it joined")
+    ended: EndReason | None = Field(default=None, description="why it is over; with phase end only")
+    snapshot: Name = Field(default="none", description="none: no picture leaves the node")
+
+
+class AlertEvent(Payload):
+    """The CloudEvents envelope around ``AlertData``."""
+
+    specversion: Literal["1.0"] = Field(default="1.0", description="of CloudEvents")
+    id: Annotated[str, Field(min_length=3, max_length=160)] = Field(description="alert_id:rev; the key to dedupe by")
+    source: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="edge/{node}/cam/{camera}")
+    type: Literal["edge.group"] = Field(default="edge.group", description="of event")
+    time: UtcTime = Field(description="when it happened, not when it was sent")
+    datacontenttype: Literal["application/json"] = Field(default="application/json", description="of data")
+    dataschema: Annotated[str, Field(max_length=200)] = Field(default="edge/v1/alert.json", description="of data")
+    data: AlertData = Field(description="the group")
+
+    @property
+    def node(self) -> str:
+        """The node that raised it."""
+        return self.source.split("/")[1]
+
+
+class CameraHealth(Payload):
+    """How one camera does."""
+
+    state: SightState | Literal["offline"] = Field(description="ok, degraded, blind or offline")
+    reason: Sentence | None = Field(default=None, description="why it is not ok")
+    fps: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="frames looked at per second")
+    dropped: Whole | None = Field(default=None, description="frames replaced by a newer one before they were looked at")
+    lost: Whole | None = Field(default=None, description="frames missing in the camera's own numbering")
+
+
+class OutboxHealth(Payload):
+    """How far delivery is behind."""
+
+    waiting: Whole = Field(description="messages not yet confirmed by the broker")
+    oldest_s: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="age of the oldest of them")
+    shed: Whole = Field(description="'update' messages given up since the start because the outbox was full")
+
+
+class Health(Payload):
+    """The node's own state, every few seconds."""
+
+    state: SightState | Literal["offline"] = Field(description="the worst of all parts: ok, degraded, blind or offline")
+    reason: Sentence | None = Field(default=None, description="why it is not ok")
+    time: UtcTime = Field(description="when this was measured")
+    boot_id: Token = Field(description="changes with every start of the node's service")
+    uptime_s: Annotated[float, Field(ge=0.0)] = Field(description="since that start")
+    clock: ClockQuality = Field(description="how far the wall clock can be believed")
+    cameras: dict[Name, CameraHealth] = Field(description="by camera id")
+    temperatures_c: dict[Token, float] | None = Field(default=None, description="by sensor name")
+    outbox: OutboxHealth = Field(description="how far delivery is behind")
+    disk_free_mb: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="where the outbox lies")
+
+
+class About(Payload):
+    """The birth document: what this node is."""
+
+    node: Name = Field(description="name of the node")
+    version: Token = Field(description="of the software")
+    contract: Literal["edge/v1"] = Field(default="edge/v1", description="which topics and payloads it speaks")
+    boot_id: Token = Field(description="changes with every start of the node's service")
+    started: UtcTime = Field(description="when the service started")
+    cameras: list[Name] = Field(description="camera ids")
+    model: ModelIdentity | None = Field(default=None, description="the detector")
+    libraries: dict[Token, Token] | None = Field(default=None, description="versions of what it runs on")
+
+
+class Topics:
+    """Where one node writes. Segments are lower-case ``[a-z0-9-]``: other brokers translate dots and slashes."""
+
+    def __init__(self, node: str) -> None:
+        """Name the node; ``+`` for a subscriber to all of them.
+
+        Raises:
+            ValueError: the name cannot stand in a topic.
+        """
+        self.node = node if node == "+" else _segment(node)
+        self._root = f"edge/v1/{self.node}"
+        self.alert = f"{self._root}/alert"
+        self.availability = f"{self._root}/availability"
+        self.about = f"{self._root}/about"
+        self.health = f"{self._root}/health"
+        self.receipt = f"{self._root}/receipt"
+
+    def count(self, camera: str) -> str:
+        """How many people one camera sees now."""
+        return f"{self._root}/cam/{_segment(camera)}/count"
+
+    def snapshot(self, camera: str, alert_id: str) -> str:
+        """A picture that belongs to an alert; its ULID is written in lower case here."""
+        return f"{self._root}/cam/{_segment(camera)}/snapshot/{_segment(alert_id.lower())}"
+
+    def command(self, name: str) -> str:
+        """Where the node listens for one command."""
+        return f"{self._root}/cmd/{_segment(name)}"
+
+    def reply(self, requester: str) -> str:
+        """Where it answers; inside its own tree, so that one access rule covers a node."""
+        return f"{self._root}/reply/{_segment(requester)}"
+
+
+def _segment(name: str) -> str:
+    if not _SEGMENT.match(name):
+        raise ValueError(f"'{name}' cannot stand in a topic: 1 to 64 of a-z, 0-9 and '-'")
+    return name
+
+
+def encode(payload: Payload) -> bytes:
+    """Write a payload as compact JSON, keys in the order of the model, unknown values absent."""
+    return payload.model_dump_json(exclude_none=True).encode()
+
+
+def alert_event(
+    alert: Alert, *, node: str, seq: int, boot_id: str, clock: ClockQuality, model: ModelIdentity | None = None
+) -> bytes:
+    """Write one alert as it goes over the wire; sentences and members beyond the contract's bounds are cut off.
+
+    Raises:
+        ValueError: the alert holds NaN or names that the contract refuses.
+    """
+    group = alert.group
+    size = (alert.width_px, alert.height_px)
+    crossing = group.crossing
+    captured = _moment(alert.captured_utc_s)
+    data = AlertData(
+        alert_id=alert.alert_id,
+        rev=alert.rev,
+        phase=alert.phase,
+        seq=seq,
+        boot_id=boot_id,
+        count=group.count,
+        count_low=group.count_low,
+        count_high=group.count_high,
+        count_max=group.count_max,
+        confidence=_score(group.confidence),
+        priority=alert.priority,
+        reasons=[reason[:_MAX_SENTENCE_CHARS] for reason in alert.reasons if reason][:_MAX_REASONS],
+        zone=group.zone,
+        line=LineState(id=crossing.line, direction=crossing.direction, crossed=crossing.crossed) if crossing else None,
+        box=_fractions(group.box, size),
+        members=[_member(track, size) for track in group.members[:_MAX_MEMBERS]] or None,
+        first_seen=_moment(alert.first_seen_utc_s),
+        last_seen=_moment(alert.last_seen_utc_s),
+        captured_at=captured,
+        clock=clock,
+        camera=alert.camera,
+        model=model,
+        parent=alert.parent,
+        merged_into=alert.merged_into,
+        ended=group.ended,
+    )
+    return encode(_enveloped(data, node, captured))
+
+
+def closing_event(previous: bytes, *, seq: int, boot_id: str, utc_s: float, reason: EndReason) -> bytes:
+    """Write the ``end`` of a story whose last word was ``previous``: the run that told it is gone.
+
+    The members are left out, because nobody knows where they are now; count, range and times stay as last told.
+
+    Raises:
+        ValueError: ``previous`` is not an alert.
+    """
+    event = parse_alert(previous)
+    data = event.data.model_copy(
+        update={
+            "rev": event.data.rev + 1,
+            "phase": "end",
+            "seq": seq,
+            "boot_id": boot_id,
+            "reasons": [f"closed by the node: {reason}"],
+            "members": None,
+            "ended": reason,
+        }
+    )
+    return encode(_enveloped(data, event.node, _moment(utc_s)))
+
+
+def parse_alert(payload: bytes) -> AlertEvent:
+    """Read an alert from the wire.
+
+    Raises:
+        ValueError: with a short reason that quotes nothing of the payload.
+    """
+    event = _parse(AlertEvent, payload, MAX_ALERT_BYTES)
+    if event.id != f"{event.data.alert_id}:{event.data.rev}":
+        raise ValueError("id: is not alert_id:rev")
+    if not re.fullmatch(r"edge/[a-z0-9-]{1,64}/cam/[a-z0-9-]{1,64}", event.source):
+        raise ValueError("source: is not edge/{node}/cam/{camera}")
+    return event
+
+
+def parse_health(payload: bytes) -> Health:
+    """Read a health message; raises ``ValueError`` as ``parse_alert``."""
+    return _parse(Health, payload, MAX_STATE_BYTES)
+
+
+def parse_about(payload: bytes) -> About:
+    """Read a birth document; raises ``ValueError`` as ``parse_alert``."""
+    return _parse(About, payload, MAX_STATE_BYTES)
+
+
+def parse_availability(payload: bytes) -> Literal["online", "offline"]:
+    """Read an availability message; raises ``ValueError`` as ``parse_alert``."""
+    if payload == b"online":
+        return "online"
+    if payload == b"offline":
+        return "offline"
+    raise ValueError("availability: is neither online nor offline")
+
+
+def _parse(kind: type[Kind], payload: bytes, limit: int) -> Kind:
+    if len(payload) > limit:
+        raise ValueError(f"{len(payload)} bytes are more than the {limit} allowed")
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ")
+        reason = f"{place}: {message}" if place else message
+        raise ValueError(reason[:_MAX_FAULT_CHARS]) from None
+
+
+def _enveloped(data: AlertData, node: str, time: datetime) -> AlertEvent:
+    return AlertEvent(
+        id=f"{data.alert_id}:{data.rev}", source=f"edge/{_segment(node)}/cam/{data.camera}", time=time, data=data
+    )
+
+
+def _member(track: Track, size: tuple[int, int]) -> Member:
+    return Member(
+        track_id=track.track_id,
+        box=_fractions(track.box, size),
+        score=_score(track.score),
+        height_px=max(0, round(track.height_px)),
+    )
+
+
+def _fractions(box: Box, size: tuple[int, int]) -> FractionBox:
+    """A hidden body's predicted box may leave the picture; the wire knows only what is inside it."""
+    width_px, height_px = size
+    x0, y0, x1, y1 = box
+    return (_fraction(x0 / width_px), _fraction(y0 / height_px), _fraction(x1 / width_px), _fraction(y1 / height_px))
+
+
+def _fraction(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), _FRACTION_DIGITS) if math.isfinite(value) else value
+
+
+def _score(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), _SCORE_DIGITS) if math.isfinite(value) else value
