@@ -1,0 +1,137 @@
+"""The pipeline: ``Frame`` in, ``Result`` out, for one camera.
+
+Pure: nothing in this package opens a file (except the model, once, at load), sleeps, or reads a clock. The same frames
+give the same results, byte for byte, at any speed.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.config import CameraConfig, Config
+from edge.pipeline.alerts import AlertRaiser
+from edge.pipeline.groups import GroupCounter
+from edge.pipeline.motion import CameraMotion
+from edge.pipeline.preprocess import Preprocessor
+from edge.pipeline.rules import Rules
+from edge.pipeline.sight import SightKeeper
+from edge.pipeline.tracker import Tracker
+from edge.records import Alert, CameraShift, Detection, EndReason, Frame, Result, Sight
+
+Timed = Callable[[str], AbstractContextManager[None]]
+
+
+class FindsPeople(Protocol):
+    """What the pipeline needs of a detector."""
+
+    def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
+        """Find what is in one prepared picture; boxes in pixels of the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Which frame it is about, without its pixels."""
+
+    seq: int
+    t_s: float
+    captured_utc_s: float
+    width_px: int
+    height_px: int
+
+
+class Pipeline:
+    """Everything between one camera's frames and its alerts."""
+
+    def __init__(
+        self,
+        config: Config,
+        camera: CameraConfig,
+        detector: FindsPeople,
+        *,
+        boot_id: str,
+        multiple_px: int = 32,
+        timed: Timed = lambda _stage: nullcontext(),
+    ) -> None:
+        """Join the stages.
+
+        Args:
+            config: the whole configuration.
+            camera: the section of this camera.
+            detector: shared between cameras.
+            boot_id: goes into alert ids; unique per start of the node.
+            multiple_px: sides of the model's input are multiples of this.
+            timed: times a stage; the caller's, because no clock is read here.
+        """
+        self.camera_id = camera.id
+        self._timed = timed
+        self._detector = detector
+        self._preprocess = Preprocessor(
+            config.preprocess,
+            multiple_px=multiple_px,
+            scale=config.model.input_scale,
+            black_hot=camera.polarity == "black-hot",
+        )
+        self._sight = SightKeeper(config.sight)
+        self._motion = CameraMotion() if camera.moving else None
+        self._tracker = Tracker(config.tracker)
+        self._rules = Rules(camera.line, camera.zone)
+        self._groups = GroupCounter(config.groups)
+        self._alerts = AlertRaiser(config.alerts, camera=camera.id, boot_id=boot_id)
+        self._latest: Moment | None = None
+
+    def process(self, frame: Frame) -> Result:
+        """Turn one frame into what is known after it. Frames come in order of ``t_s``."""
+        with self._timed("preprocess"):
+            prepared = self._preprocess.apply(frame)
+        with self._timed("sight"):
+            sight = self._sight.update(frame, prepared.picture)
+            shift = self._motion.update(prepared.picture) if self._motion and not sight.ffc else CameraShift()
+        with self._timed("detect"):
+            size_px = (frame.height_px, frame.width_px)
+            found = () if sight.ffc else self._detector.detect(prepared.tensor, prepared.scale, size_px)
+        moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px)
+        return self.follow(moment, found, sight=sight, shift=shift)
+
+    def follow(
+        self, moment: Moment, detections: Sequence[Detection], *, sight: Sight | None = None, shift: CameraShift | None = None
+    ) -> Result:
+        """Do the second half of ``process``: from detections, wherever they came from, to alerts."""
+        sight, shift = sight or Sight(), shift or CameraShift()
+        size = {"width_px": moment.width_px, "height_px": moment.height_px}
+        with self._timed("track"):
+            tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc)
+        with self._timed("group"):
+            events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
+            groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
+        with self._timed("alert"):
+            alerts = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
+        self._latest = moment
+        return Result(
+            camera=self.camera_id,
+            seq=moment.seq,
+            t_s=moment.t_s,
+            captured_utc_s=moment.captured_utc_s,
+            **size,
+            sight=sight,
+            detections=tuple(detections),
+            tracks=tracks,
+            groups=groups,
+            alerts=alerts,
+        )
+
+    def close(self, reason: EndReason) -> tuple[Alert, ...]:
+        """End every open alert: the node stops, or the footage is over."""
+        if self._latest is None:
+            return ()
+        latest = self._latest
+        return self._alerts.close(
+            reason,
+            t_s=latest.t_s,
+            captured_utc_s=latest.captured_utc_s,
+            width_px=latest.width_px,
+            height_px=latest.height_px,
+        )

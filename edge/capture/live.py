@@ -1,0 +1,67 @@
+"""Footage that behaves like a camera on a pole: paced by the clock, stamped now, starting again at its end."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from edge.capture.footage import Footage
+from edge.clock import Clock
+from edge.records import Frame
+
+
+class LiveFootage:
+    """Plays ``Footage`` in real time, so that ``edge run`` and the demonstration need no camera."""
+
+    live = False
+
+    def __init__(self, footage: Footage, clock: Clock, *, loop: bool, stopping: threading.Event) -> None:
+        """Wrap ``footage``.
+
+        Args:
+            footage: what to play.
+            clock: paces and stamps the frames.
+            loop: start again at the end; the frames' times keep growing.
+            stopping: set when the node stops, ends a wait at once.
+        """
+        self.camera_id = footage.camera_id
+        self._footage = footage
+        self._clock = clock
+        self._loop = loop
+        self._stopping = stopping
+
+    def __enter__(self) -> Self:
+        """Open the footage."""
+        self._footage.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the footage."""
+        self._footage.__exit__(kind, error, trace)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield each frame when it is due.
+
+        Raises:
+            CameraError: as ``Footage``.
+        """
+        seq = 0
+        offset_s = last_s = self._clock.monotonic_s()  # like a device's stamps: still growing after it was opened again
+        step_s = 0.0
+        while not self._stopping.is_set():
+            for frame in self._footage:
+                t_s = offset_s + frame.t_s
+                step_s, last_s = max(t_s - last_s, 0.0), t_s
+                self._clock.wait(self._stopping, max(0.0, t_s - self._clock.monotonic_s()))
+                if self._stopping.is_set():
+                    return
+                yield replace(frame, seq=seq, t_s=t_s, captured_utc_s=self._clock.utc_s())
+                seq += 1
+            if not self._loop:
+                return
+            offset_s = last_s + step_s
+            self._footage.__exit__(None, None, None)  # a decoder is read once; a second showing opens the file again
+            self._footage.__enter__()

@@ -1,0 +1,30 @@
+"""From ``camera.source`` in the configuration to a camera."""
+
+import threading
+from pathlib import Path
+
+from edge.capture import Camera
+from edge.capture.footage import Footage
+from edge.capture.live import LiveFootage
+from edge.clock import Clock
+from edge.config import CameraConfig
+from edge.errors import ConfigError
+
+
+def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *, base: Path) -> Camera:
+    """Make the camera that ``config.source`` names; it is not opened yet.
+
+    Args:
+        config: the camera's settings.
+        clock: paces footage.
+        stopping: ends waits when the node stops.
+        base: folder that relative paths are meant from: where the configuration file lies.
+
+    Raises:
+        ConfigError: ``camera.source`` names no known kind of source.
+    """
+    kind, _, rest = config.source.partition(":")
+    if kind == "footage" and rest:
+        footage = Footage(base / rest, camera_id=config.id, fps=config.fps)
+        return LiveFootage(footage, clock, loop=config.loop, stopping=stopping)
+    raise ConfigError(f"camera.source = '{config.source}': unknown kind of source; known: footage:PATH")

@@ -1,0 +1,152 @@
+"""Video files through PyAV, the only place where it is imported: reading any clip, writing lossless and viewable ones."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import CameraError
+from edge.records import Pixels
+
+_TIME_BASE = Fraction(1, 1000)  # what Matroska keeps; exact times stand in the truth file
+_EIGHT_BITS = 8
+_MISSING_TAIL_FRAMES = 2.5  # a clip that ends this many frames before its stated duration was cut
+
+
+class VideoReader:
+    """Iterates ``(t_s, pixels)`` over the first video stream of a file; grey, at the depth it was recorded with."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+        self._container: Any = None
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            CameraError: it is missing, empty, not a video, or holds no video stream.
+        """
+        try:
+            self._container = av.open(str(self._path))
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            size = self._path.stat().st_size if self._path.exists() else None
+            why = "the file is empty" if size == 0 else f"not a readable video: {error}"
+            raise CameraError(f"{self._path}: {why}") from error
+        if not self._container.streams.video:
+            self.__exit__(None, None, None)
+            raise CameraError(f"{self._path}: holds no video stream")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @property
+    def frames_expected(self) -> int | None:
+        """Number of frames as the container states or implies it."""
+        stream = self._container.streams.video[0]
+        if stream.frames:
+            return int(stream.frames)
+        rate, duration_s = stream.average_rate, self._duration_s()
+        return round(duration_s * float(rate)) if rate and duration_s else None
+
+    def __iter__(self) -> Iterator[tuple[float, Pixels]]:
+        """Decode from the beginning.
+
+        Raises:
+            CameraError: the file is damaged, or ends before its stated duration; every whole frame has been yielded.
+        """
+        stream = self._container.streams.video[0]
+        stream.thread_type = "AUTO"
+        last_s: float | None = None
+        step_s = 0.0
+        try:
+            for picture in self._container.decode(stream):
+                t_s = float(picture.time) if picture.time is not None else (last_s or 0.0) + step_s
+                step_s, last_s = (t_s - last_s if last_s is not None else step_s), t_s
+                yield t_s, _grey(picture)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise CameraError(f"{self._path}: damaged after {last_s or 0.0:.1f} s: {error}") from error
+        if last_s is None:
+            raise CameraError(f"{self._path}: holds no frame")
+        duration_s = self._duration_s()
+        if duration_s and last_s + _MISSING_TAIL_FRAMES * step_s < duration_s:
+            raise CameraError(f"{self._path}: truncated: ends at {last_s:.1f} s of {duration_s:.1f} s")
+
+    def _duration_s(self) -> float | None:
+        duration = self._container.duration
+        return float(duration) / av.time_base if duration else None
+
+
+class VideoWriter:
+    """Writes grey pictures as lossless FFV1 (``.mkv``) or 8-bit colour pictures for people as H.264 (``.mp4``)."""
+
+    def __init__(self, path: Path, *, fps: float, width_px: int, height_px: int) -> None:
+        """Open ``path`` for writing.
+
+        Raises:
+            CameraError: the file cannot be written.
+        """
+        self._lossless = path.suffix == ".mkv"
+        self._path = path
+        try:
+            self._container = av.open(str(path), "w")
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise CameraError(f"{path}: cannot be written: {error}") from error
+        rate = Fraction(fps).limit_denominator(1000)
+        stream = self._container.add_stream("ffv1" if self._lossless else "h264", rate=rate)
+        stream.width, stream.height = width_px, height_px
+        stream.pix_fmt = "gray16le" if self._lossless else "yuv420p"
+        stream.options = (
+            # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
+            {"level": "3", "slicecrc": "1", "coder": "1", "context": "1", "g": "1", "threads": "1", "slices": "4"}
+            if self._lossless
+            else {"crf": "20", "preset": "veryfast"}
+        )
+        if self._lossless:
+            # Matroska writes a random segment id and a library version otherwise: the same scene must be the same file
+            self._container.flags |= _BITEXACT
+            stream.codec_context.flags |= _CODEC_BITEXACT
+        stream.time_base = _TIME_BASE
+        stream.codec_context.time_base = _TIME_BASE
+        self._stream = stream
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def write(self, t_s: float, pixels: npt.NDArray[Any]) -> None:
+        """Append one picture: (H, W) uint16 for ``.mkv``, (H, W, 3) uint8 BGR for ``.mp4``."""
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le" if self._lossless else "bgr24")
+        picture.pts, picture.time_base = round(t_s * _TIME_BASE.denominator), _TIME_BASE
+        for packet in self._stream.encode(picture):
+            self._container.mux(packet)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the file."""
+        if kind is None:
+            for packet in self._stream.encode():
+                self._container.mux(packet)
+        self._container.close()
+
+
+_BITEXACT = 0x0400  # AVFMT_FLAG_BITEXACT
+_CODEC_BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
+
+
+def _grey(picture: Any) -> Pixels:
+    deep = picture.format.components[0].bits > _EIGHT_BITS
+    pixels: Pixels = picture.to_ndarray(format="gray16le" if deep else "gray")
+    return pixels

@@ -1,0 +1,264 @@
+"""The model: read and checked once at load, then pictures in and detections out.
+
+A model is ``NAME.onnx`` with its manifest ``NAME.toml`` and the signature ``NAME.toml.sig`` beside it. The signature
+covers the manifest, the manifest names the sha256 of the graph, and the graph is asked for its real inputs and outputs:
+any disagreement is a ``ModelError`` that says what was expected and what was found.
+"""
+
+import base64
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.config import ModelConfig
+from edge.errors import ModelError
+from edge.pipeline.decode import DECODERS, OUTPUTS, suppress
+from edge.records import Detection
+
+_BATCH_AXES = 4
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputManifest(_Table):
+    """``[input]`` of a manifest."""
+
+    name: str
+    dtype: Literal["uint8", "float32"]
+    layout: Literal["NCHW", "NHWC"]
+    channels: Literal[1, 3]
+    height_px: int = Field(gt=0)
+    width_px: int = Field(gt=0)
+    multiple_px: int = Field(32, gt=0)
+    dynamic: bool = False
+    polarity: Literal["any", "white-hot", "black-hot"] = "white-hot"
+    scale: float = 1.0
+    """A float32 input gets ``pixel * scale``; 1/255 for most exports."""
+
+
+class OutputManifest(_Table):
+    """``[output]`` of a manifest."""
+
+    kind: Literal["boxes", "yolox", "yolov8", "detr"]
+    names: tuple[str, ...] = Field(min_length=1)
+
+
+class ClassesManifest(_Table):
+    """``[classes]`` of a manifest."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+
+
+class ThresholdsManifest(_Table):
+    """``[thresholds]`` of a manifest."""
+
+    score: float = Field(ge=0.0, le=1.0)
+    score_low: float = Field(ge=0.0, le=1.0)
+    nms_iou: float = Field(0.5, ge=0.0, le=1.0)
+
+
+class Manifest(BaseModel):
+    """``NAME.toml``; keys that only people read (training, scores) are free."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str
+    version: str
+    sha256: str
+    licence: str
+    smallest_height_px: float = Field(ge=0.0)
+    input: InputManifest
+    output: OutputManifest
+    classes: ClassesManifest
+    thresholds: ThresholdsManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which model it was: goes into every alert."""
+
+    id: str
+    version: str
+    sha256: str
+
+
+class Detector:
+    """One loaded model; shared by all cameras of a node."""
+
+    def __init__(self, manifest: Manifest, session: Any, config: ModelConfig, *, signed: bool) -> None:
+        """Hold a checked session; use ``load``."""
+        self.manifest = manifest
+        self.identity = Identity(manifest.id, manifest.version, manifest.sha256)
+        self.signed = signed
+        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.score = config.score if config.score is not None else manifest.thresholds.score
+        low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
+        self.score_low = min(low, self.score)
+        self._session = session
+        self._decode = DECODERS[manifest.output.kind]
+
+    def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
+        """Find what the model knows in one picture.
+
+        Args:
+            tensor: (1, 1, h, w) uint8, as ``Preprocessor`` makes it.
+            scale: input pixels per frame pixel.
+            size_px: height and width of the frame; boxes are clipped to it.
+
+        Returns:
+            Detections from ``score_low`` on, best first, boxes in pixels of the frame.
+        """
+        outputs = self._session.run(list(self.manifest.output.names), {self.manifest.input.name: self._feed(tensor)})
+        boxes, scores, kinds = self._decode(outputs, self.score_low, (tensor.shape[2], tensor.shape[3]))
+        kept = suppress(boxes, scores, kinds, self.manifest.thresholds.nms_iou)
+        corners = boxes[kept] / scale
+        corners[:, 0::2] = corners[:, 0::2].clip(0, size_px[1])
+        corners[:, 1::2] = corners[:, 1::2].clip(0, size_px[0])
+        inside = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+        names = self.manifest.classes.names
+        return tuple(
+            Detection((x0, y0, x1, y1), score, names[kind])
+            for (x0, y0, x1, y1), score, kind in zip(
+                corners[inside].tolist(), scores[kept][inside].tolist(), kinds[kept][inside].tolist(), strict=True
+            )
+        )
+
+    def _feed(self, tensor: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        wanted = self.manifest.input
+        feed: npt.NDArray[Any] = tensor
+        if wanted.polarity == "black-hot":
+            feed = 255 - feed
+        if wanted.channels != 1:
+            feed = np.repeat(feed, wanted.channels, axis=1)
+        if wanted.layout == "NHWC":
+            feed = feed.transpose(0, 2, 3, 1)
+        if wanted.dtype == "float32":
+            feed = feed.astype(np.float32) * np.float32(wanted.scale)
+        return np.ascontiguousarray(feed)
+
+
+def load(path: Path, config: ModelConfig, *, key: Path) -> Detector:
+    """Load a model and check that it is what it claims to be.
+
+    Args:
+        path: the .onnx file; manifest and signature lie beside it.
+        config: ``[model]`` of the configuration.
+        key: PEM file with the Ed25519 public key that signs shipped models.
+
+    Raises:
+        ModelError: a file is missing, a signature or hash does not match, or the graph's inputs and outputs are not
+            those of the manifest.
+    """
+    manifest_path = path.with_suffix(".toml")
+    for file, what in ((path, "model"), (manifest_path, "manifest")):
+        if not file.is_file():
+            raise ModelError(f"{file}: no such {what}; set model.path to an .onnx file with its .toml beside it")
+    manifest_bytes = manifest_path.read_bytes()
+    manifest = _read_manifest(manifest_bytes, manifest_path)
+    graph = path.read_bytes()
+    found = hashlib.sha256(graph).hexdigest()
+    if found != manifest.sha256:
+        raise ModelError(f"{path}: sha256 is {found}, but {manifest_path.name} says {manifest.sha256}")
+    signed = _signature_holds(manifest_bytes, manifest_path.with_suffix(".toml.sig"), key)
+    if not signed and not config.allow_unsigned:
+        raise ModelError(f"{manifest_path}: no valid signature; set model.allow_unsigned = true to use your own model")
+    session = _open_session(graph, path, config)
+    _check_graph(session, manifest, path)
+    return Detector(manifest, session, config, signed=signed)
+
+
+def _read_manifest(text: bytes, path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate(tomllib.loads(text.decode("utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ModelError(f"{path}: {faults}") from error
+
+
+def _signature_holds(signed: bytes, signature: Path, key: Path) -> bool:
+    if not signature.is_file() or not key.is_file():
+        return False
+    public = load_pem_public_key(key.read_bytes())
+    if not isinstance(public, Ed25519PublicKey):
+        raise ModelError(f"{key}: not an Ed25519 public key")
+    try:
+        public.verify(base64.b64decode(signature.read_text(encoding="ascii")), signed)
+    except (InvalidSignature, ValueError) as error:
+        raise ModelError(f"{signature}: the signature does not match: {error or 'forged or damaged'}") from error
+    return True
+
+
+def _open_session(graph: bytes, path: Path, config: ModelConfig) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = config.threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting box stays cool
+    options.log_severity_level = 3
+    available = ort.get_available_providers()
+    providers = [name for name in config.providers if name in available]
+    if not providers:
+        raise ModelError(f"model.providers = {list(config.providers)}: none is available here; available: {available}")
+    try:
+        return ort.InferenceSession(graph, options, providers=providers)
+    except Exception as error:  # onnxruntime raises a dozen classes of its own without a common one
+        raise ModelError(f"{path}: not a model that ONNX Runtime can load: {error}") from error
+
+
+def _check_graph(session: Any, manifest: Manifest, path: Path) -> None:
+    inputs = {node.name: node for node in session.get_inputs()}
+    if set(inputs) != {manifest.input.name}:
+        raise ModelError(f"{path}: inputs are {sorted(inputs)}, the manifest says ['{manifest.input.name}']")
+    node = inputs[manifest.input.name]
+    dtype = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}[manifest.input.dtype]
+    if node.type != dtype:
+        raise ModelError(f"{path}: input is {node.type}, the manifest says {dtype}")
+    wanted = _input_shape(manifest)
+    fits = len(node.shape) == _BATCH_AXES and all(
+        not isinstance(found, int) or found == side for found, side in zip(node.shape, wanted, strict=True)
+    )
+    if not fits:
+        raise ModelError(f"{path}: input shape is {node.shape}, the manifest says {wanted} ({manifest.input.layout})")
+    names = [output.name for output in session.get_outputs()]
+    missing = [name for name in manifest.output.names if name not in names]
+    if missing or len(manifest.output.names) != OUTPUTS[manifest.output.kind]:
+        raise ModelError(f"{path}: outputs are {names}, the manifest says {list(manifest.output.names)}")
+    _check_output(session, manifest, wanted, path)
+
+
+def _check_output(session: Any, manifest: Manifest, wanted: Sequence[int], path: Path) -> None:
+    """Run it once on grey: shapes that a graph leaves open show only then."""
+    grey = np.full(wanted, 114, np.uint8 if manifest.input.dtype == "uint8" else np.float32)
+    try:
+        outputs = session.run(list(manifest.output.names), {manifest.input.name: grey})
+    except Exception as error:  # see _open_session
+        raise ModelError(f"{path}: a first run on {list(wanted)} failed: {error}") from error
+    classes = len(manifest.classes.names)
+    columns = {"boxes": (2, 4 + classes), "yolox": (2, 5 + classes), "yolov8": (1, 4 + classes), "detr": (2, None)}
+    axis, expected = columns[manifest.output.kind]
+    shape = outputs[0].shape
+    if len(shape) != 3 or shape[0] != 1 or (expected is not None and shape[axis] != expected):  # noqa: PLR2004
+        raise ModelError(
+            f"{path}: output '{manifest.output.names[0]}' has shape {list(shape)}; kind '{manifest.output.kind}' with "
+            f"{classes} classes wants {expected} along axis {axis}"
+        )
+
+
+def _input_shape(manifest: Manifest) -> list[int]:
+    given = manifest.input
+    sides = (given.height_px, given.width_px)
+    return [1, given.channels, *sides] if given.layout == "NCHW" else [1, *sides, given.channels]

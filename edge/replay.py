@@ -1,0 +1,135 @@
+"""Replay: footage through the deployed pipeline, in order, without a clock, a network or a dropped frame.
+
+The same footage and settings give the same bytes every time: times come from the footage, the boot id from its content,
+and every number on the wire is rounded.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.capture.footage import Footage, truth_path
+from edge.config import CameraConfig, Config
+from edge.delivery.wire import ModelIdentity, alert_event
+from edge.errors import ConfigError
+from edge.pipeline import FindsPeople, Pipeline
+from edge.records import Alert, Frame, Result
+from edge.ulid import ulid
+
+_HASHED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One frame and what the pipeline made of it; the last step of a footage has no frame and ends the open alerts."""
+
+    frame: Frame | None
+    result: Result | None
+    alerts: tuple[Alert, ...]
+
+
+def replay(footage: Footage, pipeline: Pipeline) -> Iterator[Step]:
+    """Play an opened footage through a pipeline.
+
+    Raises:
+        CameraError: the footage is damaged; the open alerts have been ended and yielded before.
+    """
+    try:
+        for frame in footage:
+            result = pipeline.process(frame)
+            yield Step(frame, result, result.alerts)
+    finally:
+        ends = pipeline.close("stopped")
+        if ends:
+            yield Step(None, None, ends)
+
+
+def footage_camera(footage: Path, *, fps: float, base: CameraConfig | None = None) -> CameraConfig:
+    """Settings of the camera that recorded a piece of footage.
+
+    What an installer would have configured (lines, whether the camera moves) is taken from the clip's truth file when
+    the given settings say nothing; what the frames contain is never looked at.
+
+    Args:
+        footage: clip or folder.
+        fps: rate of a folder of pictures.
+        base: settings that win.
+
+    Raises:
+        ConfigError: the lines in the truth file are not lines.
+    """
+    given: dict[str, Any] = base.model_dump(exclude_unset=True) if base else {}
+    scene = _scene(truth_path(footage))
+    merged = {"id": slug(footage), **scene, **given, "source": f"footage:{footage}", "fps": fps}
+    try:
+        return CameraConfig.model_validate(merged)
+    except ValueError as error:
+        raise ConfigError(f"{truth_path(footage)}: not a camera: {error}") from error
+
+
+def _scene(truth: Path) -> dict[str, Any]:
+    if not truth.exists():
+        return {}
+    try:
+        told = json.loads(truth.read_text(encoding="utf-8"))
+        lines = tuple(
+            {key: line[key] for key in ("id", "points", "to_left", "to_right") if key in line}
+            for line in told.get("lines", ())
+        )
+        return {"line": lines, "moving": bool(told.get("camera", {}).get("moving", False))}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{truth}: not a truth file of edge: {error!r}") from error
+
+
+def slug(footage: Path) -> str:
+    """Turn a file name into a name that may stand in a topic."""
+    name = re.sub(r"[^a-z0-9]+", "-", footage.stem.lower()).strip("-")
+    return name[:64].strip("-") or "footage"
+
+
+def boot_id_of(footage: Path) -> str:
+    """Make the boot id of a replay from the footage's name and beginning, so that every replay agrees on it."""
+    digest = hashlib.sha256(footage.name.encode())
+    files = sorted(footage.iterdir())[:1] if footage.is_dir() else [footage]
+    for file in files:
+        with file.open("rb") as opened:
+            digest.update(opened.read(_HASHED_BYTES))
+    return ulid(0.0, digest.digest())
+
+
+def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople, **wiring: Any) -> Pipeline:
+    """Make the pipeline that a replay of ``footage`` runs through."""
+    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage), **wiring)
+
+
+class AlertLines:
+    """Writes alerts as the JSON lines that would have been published."""
+
+    def __init__(self, write: Callable[[bytes], Any], *, node: str, boot_id: str, model: ModelIdentity | None) -> None:
+        """``write`` gets one line at a time, with its newline."""
+        self._write = write
+        self._node = node
+        self._boot_id = boot_id
+        self._model = model
+        self._seq = 0
+
+    def add(self, alerts: Iterable[Alert]) -> None:
+        """Write some alerts."""
+        for alert in alerts:
+            self._seq += 1
+            event = alert_event(
+                alert, node=self._node, seq=self._seq, boot_id=self._boot_id, clock="unsynchronised", model=self._model
+            )
+            self._write(event + b"\n")
+
+
+def mot_lines(result: Result) -> Iterator[str]:
+    """Write one frame's confirmed tracks as MOTChallenge text: frame from 1, id, left, top, width, height, score, -1 x3."""
+    for track in result.tracks:
+        if track.confirmed:
+            x0, y0, x1, y1 = track.box
+            yield f"{result.seq + 1},{track.track_id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},{track.score:.3f},-1,-1,-1"

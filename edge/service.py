@@ -1,0 +1,380 @@
+"""The node: cameras in, alerts out, for months.
+
+Threads: one a camera (fills its slot of one), the courier (drains the outbox), and this one, which takes the freshest
+frame, runs the pipeline and lays alerts into the outbox. ``CameraLoop.run`` and ``Courier`` retry; ``run_once`` only
+works. Nothing here waits on the network. An error in the pipeline itself is a bug: it ends the process, the service
+supervisor starts it again, and the next run closes the alerts that were open.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from edge import __version__
+from edge.capture import Camera
+from edge.capture.slot import Slots
+from edge.capture.sources import open_source
+from edge.clock import Clock, clock_quality
+from edge.config import CameraConfig, Config
+from edge.delivery import wire
+from edge.delivery.courier import Courier
+from edge.delivery.outbox import Outbox
+from edge.errors import CameraError, ConfigError
+from edge.metrics import Metrics
+from edge.pipeline import Pipeline
+from edge.pipeline.detector import Detector
+from edge.records import Alert, Result, Sight
+from edge.ulid import ulid
+
+_log = structlog.get_logger(__name__)
+
+_TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
+_DRAIN_S = 1.0  # of the 2 s that a stop may take
+_REOPEN_FIRST_S = 0.5
+_REOPEN_MAX_S = 15.0
+_MB = 1e6
+_REASON_CHARS = 300
+_TOLD_LIBRARIES = ("onnxruntime", "opencv-python-headless", "numpy")
+
+HealthState = Literal["ok", "degraded", "blind", "offline"]
+_WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
+
+
+@dataclass(slots=True)
+class CameraState:
+    """What the node knows of one camera's well-being; written by its loop, read by the health message."""
+
+    opened: bool = False
+    fault: str | None = None
+    last_frame_s: float | None = None
+    sight: Sight = Sight()
+    count: int | None = None
+    next_seq: int | None = None
+
+
+class CameraLoop:
+    """Keeps one camera open and its slot filled."""
+
+    def __init__(
+        self, camera: Camera, slots: Slots, state: CameraState, clock: Clock, metrics: Metrics, stopping: threading.Event
+    ) -> None:
+        """Start nothing yet."""
+        self._camera = camera
+        self._slots = slots
+        self._state = state
+        self._clock = clock
+        self._metrics = metrics
+        self._stopping = stopping
+        self._thread = threading.Thread(target=self.run, name=f"capture-{camera.camera_id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread; it is a daemon, so a driver that hangs cannot hold up a stop."""
+        self._thread.join(timeout_s)
+
+    def run(self) -> None:
+        """Open the camera again for ever, with a capped back-off, until the node stops or the footage is over."""
+        pause_s = _REOPEN_FIRST_S
+        while not self._stopping.is_set():
+            try:
+                self.run_once()
+                break
+            except CameraError as error:
+                pause_s = _REOPEN_FIRST_S if self._state.opened else min(2 * pause_s, _REOPEN_MAX_S)
+                self._state.opened, self._state.fault = False, str(error)
+                self._metrics.count("camera_lost")
+                _log.warning("camera lost", camera=self._camera.camera_id, error=str(error), again_in_s=pause_s)
+                self._clock.wait(self._stopping, pause_s)
+        self._slots.close(self._camera.camera_id)
+
+    def run_once(self) -> None:
+        """Open the camera and lay its frames into the slot until footage ends or the node stops.
+
+        Raises:
+            CameraError: it cannot be opened or is lost.
+        """
+        name = self._camera.camera_id
+        with self._camera as camera:
+            self._state.opened, self._state.fault = True, None
+            _log.info("camera open", camera=name)
+            for frame in camera:
+                self._state.last_frame_s = self._clock.monotonic_s()
+                if self._state.next_seq is not None and frame.seq > self._state.next_seq:
+                    self._metrics.count(f"frames_lost_{name}", frame.seq - self._state.next_seq)
+                self._state.next_seq = frame.seq + 1
+                self._metrics.count(f"frames_captured_{name}")
+                if self._slots.put(frame):
+                    self._metrics.count(f"frames_replaced_{name}")
+                if self._stopping.is_set():
+                    return
+
+
+class Node:
+    """One node: built from its configuration, runs until ``stopping`` is set or all footage is over."""
+
+    def __init__(
+        self,
+        config: Config,
+        detector: Detector,
+        *,
+        clock: Clock,
+        stopping: threading.Event,
+        base: Path,
+        make_camera: Callable[[CameraConfig], Camera] | None = None,
+        on_result: Callable[[Result], None] = lambda _result: None,
+    ) -> None:
+        """Join cameras, pipelines, outbox and courier; nothing is opened yet.
+
+        Args:
+            config: checked configuration.
+            detector: loaded model.
+            clock: time for everything here.
+            stopping: set from a signal handler to stop.
+            base: folder that relative paths are meant from.
+            make_camera: makes a camera from its section; default: what ``camera.source`` says.
+            on_result: told of every result (the demonstration draws it).
+
+        Raises:
+            ConfigError: no camera is configured, or a source is unknown.
+        """
+        if not config.camera:
+            raise ConfigError("no [[camera]] is configured; add one with id and source")
+        self._config = config
+        self._detector = detector
+        self._clock = clock
+        self._stopping = stopping
+        self._on_result = on_result
+        self.metrics = Metrics(clock)
+        self.boot_id = ulid(clock.utc_s(), os.urandom(16))
+        self._started_s = clock.monotonic_s()
+        self._topics = wire.Topics(config.node.id)
+        self._model = wire.ModelIdentity(
+            id=detector.identity.id, version=detector.identity.version, sha256=detector.identity.sha256
+        )
+        self._outbox = Outbox(base / config.delivery.outbox_file, max_mb=config.delivery.outbox_max_mb)
+        self._courier = Courier(
+            self._outbox, config.delivery, topics=self._topics, birth=self._birth, clock=clock, metrics=self.metrics
+        )
+        make = make_camera or (lambda section: open_source(section, clock, stopping, base=base))
+        self._slots = Slots(section.id for section in config.camera)
+        self._states = {section.id: CameraState() for section in config.camera}
+        self._loops = [
+            CameraLoop(make(section), self._slots, self._states[section.id], clock, self.metrics, stopping)
+            for section in config.camera
+        ]
+        self._pipelines = {
+            section.id: Pipeline(
+                config,
+                section,
+                detector,
+                boot_id=self.boot_id,
+                multiple_px=detector.manifest.input.multiple_px,
+                timed=self.metrics.timed,
+            )
+            for section in config.camera
+        }
+        self._health_due_s = 0.0
+        self._health_said: tuple[str, str | None] | None = None
+        self._counted_s, self._counted = self._started_s, dict[str, int]()
+
+    def run(self) -> None:
+        """Run until stopped: close what the dead run left open, start the threads, then one frame after another."""
+        with self._outbox, _metrics_page(self._config.metrics.port, self.metrics):
+            self._close_dead_run()
+            self._courier.start()
+            for loop in self._loops:
+                loop.start()
+            _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
+            try:
+                while not self._stopping.is_set() and not self._slots.over:
+                    self.run_once()
+            finally:
+                self._stop()
+
+    def run_once(self) -> None:
+        """Take the freshest frame there is, process it, and keep what must be told."""
+        frame = self._slots.take(_TAKE_S)
+        if frame is not None:
+            with self.metrics.timed("frame"):
+                result = self._pipelines[frame.camera].process(frame)
+                self._keep(result.alerts)
+            self.metrics.count(f"frames_processed_{frame.camera}")
+            self._tell_count(result)
+            self._states[frame.camera].sight = result.sight
+            self._on_result(result)
+        self._tell_health()
+
+    def _close_dead_run(self) -> None:
+        if self._outbox.moved_aside is not None:
+            _log.error("outbox was corrupt and has been moved aside", moved_to=str(self._outbox.moved_aside))
+        for key, topic, payload in self._outbox.unfinished():
+            self._outbox.append(
+                topic,
+                lambda seq, payload=payload: wire.closing_event(  # type: ignore[misc]
+                    payload, seq=seq, boot_id=self.boot_id, utc_s=self._clock.utc_s(), reason="restarted"
+                ),
+                key=key,
+                phase="end",
+            )
+            _log.info("alert of the dead run closed", alert_id=key)
+
+    def _keep(self, alerts: tuple[Alert, ...]) -> None:
+        quality = clock_quality() if alerts else "ntp"
+        for alert in alerts:
+            self._outbox.append(
+                self._topics.alert,
+                lambda seq, alert=alert: wire.alert_event(  # type: ignore[misc]
+                    alert,
+                    node=self._config.node.id,
+                    seq=seq,
+                    boot_id=self.boot_id,
+                    clock=quality,
+                    model=self._model,
+                ),
+                key=alert.alert_id,
+                phase=alert.phase,
+            )
+            self.metrics.count(f"alerts_{alert.phase}")
+            _log.info(
+                "alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id
+            )
+        if alerts:
+            self._courier.wake()
+
+    def _tell_count(self, result: Result) -> None:
+        state = self._states[result.camera]
+        count = sum(group.count for group in result.groups if group.ended is None)
+        if count != state.count and not result.sight.ffc:
+            state.count = count
+            self._courier.tell(self._topics.count(result.camera), b"%d" % count, retain=True)
+
+    def _tell_health(self) -> None:
+        now_s = self._clock.monotonic_s()
+        state, reason, cameras = self._health(now_s)
+        if now_s < self._health_due_s and (state, reason) == self._health_said:
+            return
+        self._health_said = (state, reason)
+        self._health_due_s = now_s + self._config.delivery.health_every_s
+        self._counted_s, self._counted = now_s, self.metrics.snapshot().counters
+        health = wire.Health(
+            state=state,
+            reason=reason,
+            time=datetime.fromtimestamp(self._clock.utc_s(), UTC),
+            boot_id=self.boot_id,
+            uptime_s=round(now_s - self._started_s, 1),
+            clock=clock_quality(),
+            cameras=cameras,
+            temperatures_c=_temperatures_c() or None,
+            outbox=wire.OutboxHealth(waiting=self._outbox.depth(), shed=self._outbox.shed),
+            disk_free_mb=round(shutil.disk_usage(self._outbox.path.parent).free / _MB, 1),
+        )
+        self._courier.tell(self._topics.health, wire.encode(health), retain=True)
+
+    def _health(self, now_s: float) -> tuple[HealthState, str | None, dict[str, wire.CameraHealth]]:
+        counters = self.metrics.snapshot().counters
+        cameras = {section.id: self._camera_health(section, counters, now_s) for section in self._config.camera}
+        judged: list[tuple[HealthState, str | None]] = [
+            (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
+        ]
+        judged += [("degraded", fault) for fault in (self._courier.fault, self._outbox.fault) if fault]
+        state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
+        return state, (reason if state != "ok" else None), cameras
+
+    def _camera_health(self, section: CameraConfig, counters: Mapping[str, int], now_s: float) -> wire.CameraHealth:
+        state = self._states[section.id]
+        last_s = state.last_frame_s if state.last_frame_s is not None else self._started_s
+        judged: tuple[HealthState, str | None] = (state.sight.state, state.sight.reason)
+        if state.fault is not None:
+            judged = ("offline", state.fault)
+        elif now_s - last_s > section.stall_after_s:
+            judged = ("offline", f"no frame for {section.stall_after_s:g} s or more")
+        name, since_s = f"frames_processed_{section.id}", now_s - self._counted_s
+        frames = counters.get(name, 0) - self._counted.get(name, 0)
+        return wire.CameraHealth(
+            state=judged[0],
+            reason=judged[1][:_REASON_CHARS] if judged[1] else None,
+            fps=round(frames / since_s, 1) if since_s > 0 else None,
+            dropped=counters.get(f"frames_replaced_{section.id}", 0),
+            lost=counters.get(f"frames_lost_{section.id}", 0),
+        )
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        for pipeline in self._pipelines.values():
+            self._keep(pipeline.close("stopped"))
+        drained = self._courier.stop(_DRAIN_S)
+        for loop in self._loops:
+            loop.join(_TAKE_S)
+        _log.info("node stopped", delivered_everything=drained, outbox_depth=self._outbox.depth())
+
+    def _birth(self) -> bytes:
+        up_s = self._clock.monotonic_s() - self._started_s
+        about = wire.About(
+            node=self._config.node.id,
+            version=__version__,
+            boot_id=self.boot_id,
+            started=datetime.fromtimestamp(self._clock.utc_s() - up_s, UTC),
+            cameras=list(self._states),
+            model=self._model,
+            libraries={name: metadata.version(name) for name in _TOLD_LIBRARIES},
+        )
+        return wire.encode(about)
+
+
+def _temperatures_c() -> dict[str, float]:
+    """Read every thermal zone the kernel shows; empty on machines without one."""
+    readings: dict[str, float] = {}
+    for zone in Path("/sys/class/thermal").glob("thermal_zone*"):
+        try:
+            readings[zone.name] = int((zone / "temp").read_text()) / 1000
+        except (OSError, ValueError):  # a zone may be there and refuse to be read
+            continue
+    return readings
+
+
+def _metrics_page(port: int, metrics: Metrics) -> AbstractContextManager[None]:
+    return _serve_metrics(port, metrics) if port else nullcontext()
+
+
+@contextmanager
+def _serve_metrics(port: int, metrics: Metrics) -> Iterator[None]:
+    """Serve the counters to Prometheus on loopback."""
+    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415  (only who asks pays for it)
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric  # noqa: PLC0415
+    from prometheus_client.registry import Collector  # noqa: PLC0415
+
+    class Everything(Collector):
+        def collect(self) -> Iterator[Metric]:
+            snapshot = metrics.snapshot()
+            for name, value in snapshot.counters.items():
+                yield CounterMetricFamily(f"edge_{name.replace('-', '_')}", name, value=value)
+            for name, level in snapshot.gauges.items():
+                yield GaugeMetricFamily(f"edge_{name}", name, value=level)
+            for name, stage in snapshot.stages.items():
+                yield CounterMetricFamily(f"edge_stage_{name}_seconds", name, value=stage.total_s)
+                yield CounterMetricFamily(f"edge_stage_{name}_calls", name, value=stage.count)
+                yield GaugeMetricFamily(f"edge_stage_{name}_p99_seconds", name, value=stage.p99_s)
+
+    registry = CollectorRegistry()
+    registry.register(Everything())
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    except OSError as error:
+        raise ConfigError(f"metrics.port = {port}: {error.strerror}; choose another port or 0") from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,137 @@
+"""Pictures for people: the frame with boxes, tracks, groups and counts drawn on it, because people look before they believe."""
+
+from collections import deque
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.capture.video import VideoWriter
+from edge.config import PreprocessConfig
+from edge.pipeline.preprocess import Preprocessor
+from edge.records import Alert, Box, Frame, Group, Result
+
+_SHOWN_WIDTH_PX = 960
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+_TRACK = (235, 206, 80)  # BGR
+_HIDDEN = (150, 150, 150)
+_GROUP = (80, 200, 255)
+_CLAIM = (90, 90, 90)
+_TEXT = (255, 255, 255)
+_SHADOW = (0, 0, 0)
+_BAR_PX = 64
+_ALERTS_SHOWN = 3
+_ALERT_SHOWN_S = 6.0
+_TRAIL_POINTS = 40
+
+Canvas = npt.NDArray[np.uint8]
+
+
+class View:
+    """Writes an .mp4 of what the pipeline saw and believed."""
+
+    def __init__(self, path: Any, *, fps: float) -> None:
+        """Nothing is written before the first frame.
+
+        Args:
+            path: the .mp4 to write.
+            fps: nominal rate; each frame keeps its own time.
+        """
+        self._path = path
+        self._fps = fps
+        self._writer: VideoWriter | None = None
+        self._preprocess = Preprocessor(PreprocessConfig(), multiple_px=1)
+        self._alerts: deque[tuple[float, str]] = deque(maxlen=_ALERTS_SHOWN)
+        self._trails: dict[int, deque[tuple[float, float]]] = {}
+        self._first_t_s: float | None = None
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the film, also when the footage broke: what was seen is worth keeping."""
+        if self._writer is not None:
+            self._writer.__exit__(None, None, None)
+
+    def add(self, frame: Frame, result: Result) -> None:
+        """Draw and append one frame."""
+        canvas = self.draw(frame, result)
+        if self._writer is None:
+            height_px, width_px = canvas.shape[:2]
+            self._writer = VideoWriter(self._path, fps=self._fps, width_px=width_px, height_px=height_px)
+            self._first_t_s = frame.t_s
+        self._writer.write(frame.t_s - (self._first_t_s or 0.0), canvas)
+
+    def draw(self, frame: Frame, result: Result) -> Canvas:
+        """Draw one frame; returns (H, W, 3) uint8 BGR, both sides even as H.264 wants."""
+        picture = self._preprocess.apply(frame).picture
+        zoom = max(1.0, _SHOWN_WIDTH_PX / frame.width_px)
+        size = (round(frame.width_px * zoom) // 2 * 2, round(frame.height_px * zoom) // 2 * 2)
+        grey = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        canvas: Canvas = np.zeros((size[1] + _BAR_PX, size[0], 3), np.uint8)
+        canvas[: size[1]] = grey[:, :, None]
+        self._draw_tracks(canvas, result, zoom)
+        for group in result.groups:
+            if group.ended is None:
+                _draw_group(canvas, group, zoom)
+        for alert in result.alerts:
+            self._alerts.append((result.t_s, headline(alert)))
+        self._draw_bar(canvas, result, size[1])
+        return canvas
+
+    def _draw_tracks(self, canvas: Canvas, result: Result, zoom: float) -> None:
+        for detection in result.detections:
+            _rectangle(canvas, detection.box, zoom, _CLAIM, 1)
+        alive = {track.track_id for track in result.tracks}
+        self._trails = {key: trail for key, trail in self._trails.items() if key in alive}
+        for track in result.tracks:
+            if not track.confirmed:
+                continue
+            hidden = track.last_seen_s < result.t_s
+            colour = _HIDDEN if hidden else _TRACK
+            trail = self._trails.setdefault(track.track_id, deque(maxlen=_TRAIL_POINTS))
+            trail.append((track.foot_px[0] * zoom, track.foot_px[1] * zoom))
+            cv2.polylines(canvas, [np.array(trail, np.int32).reshape(-1, 1, 2)], False, colour, 1, cv2.LINE_AA)
+            _rectangle(canvas, track.box, zoom, colour, 1 if hidden else 2)
+            _write(canvas, str(track.track_id), (track.box[0] * zoom, track.box[1] * zoom - 3), 0.4, colour)
+
+    def _draw_bar(self, canvas: Canvas, result: Result, top_px: int) -> None:
+        seen = sum(group.count for group in result.groups if group.ended is None)
+        state = f"t {result.t_s:6.1f} s   people {seen}   {result.sight.reason or result.sight.state}"
+        _write(canvas, state, (8, top_px + 20), 0.5, _TEXT)
+        recent = [text for at_s, text in self._alerts if result.t_s - at_s <= _ALERT_SHOWN_S]
+        for row, text in enumerate(recent[-2:]):
+            _write(canvas, text, (8, top_px + 38 + 17 * row), 0.45, _GROUP)
+
+
+def headline(alert: Alert) -> str:
+    """One line for people: ``NEW 9 people (8-10) on north: line border crossed northward``."""
+    group = alert.group
+    people = "person" if group.count == 1 else "people"
+    spread = "" if group.count_low == group.count_high else f" ({group.count_low}-{group.count_high})"
+    reasons = f": {', '.join(alert.reasons)}" if alert.reasons else ""
+    return f"{alert.phase.upper()} {group.count} {people}{spread} on {alert.camera}{reasons}"
+
+
+def _draw_group(canvas: Canvas, group: Group, zoom: float) -> None:
+    x0, y0, x1, y1 = group.box
+    margin = 6 / zoom
+    _rectangle(canvas, (x0 - margin, y0 - margin, x1 + margin, y1 + margin), zoom, _GROUP, 2)
+    spread = "" if group.count_low == group.count_high else f" [{group.count_low}-{group.count_high}]"
+    _write(canvas, f"group {group.group_id}: {group.count}{spread}", (x0 * zoom - 6, y1 * zoom + 24), 0.6, _GROUP)
+
+
+def _rectangle(canvas: Canvas, box: Box, zoom: float, colour: tuple[int, int, int], thickness: int) -> None:
+    x0, y0, x1, y1 = (round(side * zoom) for side in box)
+    cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, thickness, cv2.LINE_AA)
+
+
+def _write(canvas: Canvas, text: str, at: tuple[float, float], size: float, colour: tuple[int, int, int]) -> None:
+    place = (max(2, round(at[0])), min(max(12, round(at[1])), canvas.shape[0] - 6))
+    cv2.putText(canvas, text, place, _FONT, size, _SHADOW, 3, cv2.LINE_AA)
+    cv2.putText(canvas, text, place, _FONT, size, colour, 1, cv2.LINE_AA)
