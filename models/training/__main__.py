@@ -1,0 +1,65 @@
+"""Trains, measures, times and releases the person detectors; ``models/README.md`` names the commands that were run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from models.training.train import Plan, train
+
+PLAN_OPTIONS = {"steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "leave_out": str}
+
+
+def main() -> None:
+    """Runs the command that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("train", help="train from nothing, or on from the last checkpoint with --resume")
+    run.add_argument("--data", type=Path, default=Path("../shared/data"))
+    run.add_argument("--work", type=Path, required=True, help="checkpoints, logs and the exports on the way")
+    run.add_argument("--start", type=Path, help="fused YOLOX-nano COCO weights; without them the start is random")
+    run.add_argument("--resume", action="store_true")
+    for name, kind in PLAN_OPTIONS.items():
+        default = Plan.__dataclass_fields__[name].default
+        run.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default {default!r}")
+
+    look = commands.add_parser("measure", help="everything the card says about val, as JSON")
+    look.add_argument("model", type=Path)
+    look.add_argument("--data", type=Path, default=Path("../shared/data"))
+    look.add_argument("--score", type=float, default=0.4, help="threshold for counts and recalls")
+    look.add_argument("--output", type=Path)
+
+    clock = commands.add_parser("time", help="one thread, in turns with a reference graph")
+    clock.add_argument("model", type=Path)
+    clock.add_argument("reference", type=Path)
+
+    ship = commands.add_parser("release", help="write NAME.onnx and NAME.toml; sign with python -m models.sign")
+    ship.add_argument("model", type=Path)
+    ship.add_argument("told", type=Path, help="JSON with thresholds, training, scores, smallest_height_px")
+    ship.add_argument("--into", type=Path, default=Path("models"))
+    ship.add_argument("--name", default="thermal-person")
+    ship.add_argument("--version", required=True)
+
+    told = parser.parse_args()
+    if told.command == "train":
+        plan = Plan(**{name: getattr(told, name) for name in PLAN_OPTIONS})
+        train(told.data, told.work, plan, told.start, told.resume)
+    elif told.command == "measure":
+        from models.training.report import report  # noqa: PLC0415, pycocotools only where it is needed
+
+        text = json.dumps(report(told.model, told.data, told.score), indent=1)
+        print(text) if told.output is None else told.output.write_text(text + "\n")
+    elif told.command == "time":
+        from models.training.report import time_ratio  # noqa: PLC0415
+
+        print(json.dumps(time_ratio(told.model, told.reference), indent=1))
+    else:
+        from models.training.release import release  # noqa: PLC0415
+
+        release(told.model, told.into, told.name, told.version, json.loads(told.told.read_text()))
+
+
+if __name__ == "__main__":
+    main()
