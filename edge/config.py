@@ -58,7 +58,9 @@ class ZoneConfig(Section):
 
     id: Slug = Field(description="name of the zone in alerts")
     points: tuple[FramePoint, ...] = Field(description="three or more corners, as fractions of the frame (x, y)")
-    ignore: bool = Field(default=False, description="true: nothing whose feet stand in here is counted (a lamp, a road)")
+    ignore: bool = Field(
+        default=False, description="true: nothing whose feet stand in here is counted (a lamp, a road)"
+    )
     priority: Literal["routine", "important", "urgent"] = Field(
         "important", description="a group in here is at least this loud"
     )
@@ -116,7 +118,9 @@ class ModelConfig(Section):
         1.0, ge=0.25, le=4.0, description="enlarge the picture for far, small people (2.0 costs four times the work)"
     )
     providers: tuple[str, ...] = Field(
-        ("CPUExecutionProvider",), min_length=1, description="ONNX Runtime providers in order; those missing are skipped"
+        ("CPUExecutionProvider",),
+        min_length=1,
+        description="ONNX Runtime providers in order; those missing are skipped",
     )
     threads: int = Field(1, ge=1, le=64, description="threads of one inference; 1 leaves the box cool and repeatable")
 
@@ -130,7 +134,10 @@ class TrackerConfig(Section):
         1.1, ge=0.1, le=10.0, description="a body not yet believed is dropped when unseen for this long"
     )
     hidden_s: float = Field(
-        25.0, ge=1.0, le=600.0, description="a believed body that is out of sight (bush, another body) is kept this long"
+        25.0,
+        ge=1.0,
+        le=600.0,
+        description="a believed body that is out of sight (bush, another body) is kept this long",
     )
     max_speed_heights_s: float = Field(
         6.0, ge=1.0, le=50.0, description="fastest plausible person, body heights per second; anything faster is none"
@@ -154,8 +161,15 @@ class GroupsConfig(Section):
     )
     hold_s: float = Field(3.0, ge=0.0, le=600.0, description="near and alike for this long makes two groups one")
     split_after_s: float = Field(
-        5.0, ge=0.0, le=600.0, description="apart for this long makes a group of its own; until then it is one straggler"
+        5.0,
+        ge=0.0,
+        le=600.0,
+        description="apart for this long makes a group of its own; until then it is one straggler",
     )
+    end_after_s: float = Field(
+        3.0, ge=0.0, le=600.0, description="a group with nobody left waits this long for somebody to come back"
+    )
+    window_s: float = Field(2.0, ge=0.0, le=60.0, description="the count is the usual one of so many last seconds")
 
     @model_validator(mode="after")
     def _leaving_is_farther_than_joining(self) -> "GroupsConfig":
@@ -174,7 +188,9 @@ class AlertsConfig(Section):
         1.5, ge=0.0, le=600.0, description="a group is told once it has been followed for this long"
     )
     min_count: int = Field(1, ge=1, le=1000, description="smaller groups are followed but not told")
-    update_every_s: float = Field(3.0, ge=0.0, le=3600.0, description="shortest pause between two messages of one group")
+    update_every_s: float = Field(
+        3.0, ge=0.0, le=3600.0, description="shortest pause between two messages of one group"
+    )
     important_count: int = Field(5, ge=1, le=1000, description="a group of this many is at least important")
     urgent_count: int = Field(15, ge=1, le=1000, description="a group of this many is urgent")
 
@@ -186,7 +202,10 @@ class SightConfig(Section):
         4.0, ge=0.5, le=600.0, description="the same picture for this long is a dead camera, not a shutter (0.5 to 3 s)"
     )
     min_contrast: float = Field(
-        3.0, ge=0.0, le=64.0, description="standard deviation of the 8-bit picture below which the camera is covered, levels"
+        3.0,
+        ge=0.0,
+        le=64.0,
+        description="standard deviation of the 8-bit picture below which the camera is covered, levels",
     )
 
 
@@ -207,10 +226,15 @@ class DeliveryConfig(Section):
         20.0, ge=1.0, le=600.0, description="a message unanswered for this long is sent again on a new connection"
     )
     backoff_max_s: float = Field(60.0, ge=1.0, le=3600.0, description="longest pause between two tries to connect")
-    window: int = Field(8, ge=1, le=64, description="messages on their way at once; brokers punish more than they allow")
+    window: int = Field(
+        8, ge=1, le=64, description="messages on their way at once; brokers punish more than they allow"
+    )
     outbox_file: str = Field("outbox.sqlite", min_length=1, description="where undelivered alerts are kept")
     outbox_max_mb: float = Field(
-        64.0, ge=1.0, le=65536.0, description="beyond this size 'update' rows are given up, oldest first; never new or end"
+        64.0,
+        ge=1.0,
+        le=65536.0,
+        description="beyond this size 'update' rows are given up, oldest first; never new or end",
     )
     health_every_s: float = Field(15.0, ge=1.0, le=3600.0, description="pause between two health messages")
 
@@ -234,17 +258,17 @@ class Config(Section):
     preset: Literal["border", "rescue"] = Field(
         "border", description="border: few false alerts; rescue: miss nobody. Only named settings differ, see PRESETS"
     )
-    node: NodeConfig = Field(default_factory=lambda: NodeConfig())
+    node: NodeConfig = Field(default_factory=NodeConfig)
     camera: tuple[CameraConfig, ...] = Field((), description="the cameras of this node")
-    preprocess: PreprocessConfig = Field(default_factory=lambda: PreprocessConfig())
-    model: ModelConfig = Field(default_factory=lambda: ModelConfig())
-    tracker: TrackerConfig = Field(default_factory=lambda: TrackerConfig())
-    groups: GroupsConfig = Field(default_factory=lambda: GroupsConfig())
-    alerts: AlertsConfig = Field(default_factory=lambda: AlertsConfig())
-    sight: SightConfig = Field(default_factory=lambda: SightConfig())
-    delivery: DeliveryConfig = Field(default_factory=lambda: DeliveryConfig())
-    log: LogConfig = Field(default_factory=lambda: LogConfig())
-    metrics: MetricsConfig = Field(default_factory=lambda: MetricsConfig())
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    tracker: TrackerConfig = Field(default_factory=TrackerConfig)
+    groups: GroupsConfig = Field(default_factory=GroupsConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
+    sight: SightConfig = Field(default_factory=SightConfig)
+    delivery: DeliveryConfig = Field(default_factory=DeliveryConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+    metrics: MetricsConfig = Field(default_factory=MetricsConfig)
 
     @model_validator(mode="after")
     def _camera_ids_differ(self) -> "Config":
@@ -389,7 +413,11 @@ def _explain(fault: Any, text: str, path: Path | None) -> str:
 def _suggestion(place: tuple[str | int, ...]) -> str:
     pattern = ".".join(part for part in place[:-1] if isinstance(part, str))
     known = [name.replace("[]", "") for name, _ in settings()]
-    siblings = {name.removeprefix(f"{pattern}.").split(".")[0] for name in known if not pattern or name.startswith(f"{pattern}.")}
+    siblings = {
+        name.removeprefix(f"{pattern}.").split(".")[0]
+        for name in known
+        if not pattern or name.startswith(f"{pattern}.")
+    }
     wrong = str(place[-1])
     near = difflib.get_close_matches(wrong, sorted(siblings), n=1, cutoff=0.6)
     if near:
