@@ -1,9 +1,11 @@
 """Signs a model's manifest: ``python -m models.sign models/thermal-person.toml [more.toml ...]``.
 
 The signature covers the bytes of the ``.toml``, which holds the sha256 of the ``.onnx``; so one signature vouches for
-both, and for the thresholds. ``NAME.toml.sig`` is the base64 of the 64 raw Ed25519 bytes. A new pair of keys is made for
-each release: the public one is packaged, the private one exists only while this command runs. All manifests of a release
-are therefore signed in one call; signing one of them later makes the others' signatures invalid.
+both, and for the thresholds. ``NAME.toml.sig`` is the base64 of the 64 raw Ed25519 bytes.
+
+A new pair of keys is made for each release: the public one is packaged, the private one exists only while this command
+runs. All manifests of a release are therefore signed in one call: signing one of them later makes the signatures of the
+others invalid.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def sign(manifests: list[Path], public_key: Path = PUBLIC_KEY) -> None:
 
 
 def main() -> None:
-    """Signs what the command line names."""
+    """Sign what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m models.sign", description=__doc__)
     parser.add_argument("manifest", type=Path, nargs="+")
     sign(parser.parse_args().manifest)

@@ -177,10 +177,10 @@ def free_standing(picture: Labelled) -> list[int]:
     return free
 
 
-def stamp(  # noqa: PLR0917
+def stamp(
     rng: Random, crop: Crop, source: Grey, box: Boxes, scale: float, place: npt.NDArray[np.float64]
 ) -> Boxes | None:
-    """Pastes what stands out inside ``box`` of ``source`` at ``place``; the box it has there, or None if it does not fit.
+    """Pastes what stands out in ``box`` of ``source`` at ``place``; the box it has there, or None if it does not fit.
 
     Only the difference to the surroundings is carried over, faded out towards the rim, so that a warm body lands on the
     new ground without a frame of the old one.
@@ -281,7 +281,7 @@ def sense(rng: Random, grey: Float) -> Float:
     h, w = grey.shape
     if rng.random() < 0.2:  # shading of the window or a warm housing
         x, y = np.meshgrid(np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32))
-        a, b, c = rng.normal(0, 12, 3)
+        a, b, c = rng.normal(0, 12, 3).astype(np.float32)
         grey = grey + a * x + b * y + c * (x * x + y * y)
     if rng.random() < 0.4:
         grey = 255 - grey

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from pycocotools.coco import COCO  # type: ignore[import-untyped]
+from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 
 from models.training.boxes import Float, iou, suppress
 from models.training.pictures import PERSON, Grey, Labelled
@@ -44,6 +44,7 @@ class Detector:
         self.nms_iou = nms_iou
 
     def __call__(self, grey: Grey, score: float = KEEP_SCORE) -> Float:
+        """Boxes of one picture (H, W): (N, 5) rows within it, best first."""
         h, w = grey.shape
         if h % 32 or w % 32:
             grey = np.pad(grey, ((0, -h % 32), (0, -w % 32)), constant_values=int(grey.mean()))
@@ -61,7 +62,8 @@ def find_all(detector: Detector, pictures: list[Labelled], alter: Alter | None =
 def average_precision(found: Found) -> dict[str, float]:
     """``ap50``, ``ap`` (0.50-0.95) and ``ar100`` of persons, by pycocotools."""
     images = [{"id": n} for n in range(len(found.pictures))]
-    truth, answers = [], []
+    truth: list[dict[str, object]] = []
+    answers: list[dict[str, object]] = []
     for n, (p, rows) in enumerate(zip(found.pictures, found.rows, strict=True)):
         for boxes, crowd in ((p.persons, 0), (p.ignored, 1)):
             for box in boxes.astype(float).tolist():

@@ -109,7 +109,9 @@ class Head(nn.Module):
         self.stem = ConvAct(c_in, channels, 1)
         self.tower = nn.Sequential(separable(channels, channels, 3), separable(channels, channels, 3))
         self.out = nn.Conv2d(channels, 5, 1)
-        nn.init.constant_(self.out.bias[4:], -4.6)  # a person in one cell of a hundred, until learned better
+        nn.init.constant_(
+            cast("Tensor", self.out.bias)[4:], -4.6
+        )  # a person in one cell of a hundred, until learned better
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in and out."""
@@ -228,7 +230,7 @@ def fold_stem(weight: Tensor) -> Tensor:
 
     The quarters come in the order top left, bottom left, top right, bottom right, three colours each.
     """
-    grey = weight.unflatten(1, (4, 3)).sum(2)
+    grey = weight.reshape(weight.shape[0], 4, 3, 3, 3).sum(2)
     folded = weight.new_zeros(weight.shape[0], 1, 6, 6)
     for quarter, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         folded[:, 0, row::2, column::2] = grey[:, quarter]

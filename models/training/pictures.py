@@ -82,7 +82,8 @@ def draw_weights(pictures: list[Labelled], shares: dict[str, float]) -> npt.NDAr
         inside = np.array([p.dataset == dataset for p in pictures])
         if inside.any():
             weight[inside] *= share / weight[inside].sum()
-    return weight / weight.sum()
+    chance: npt.NDArray[np.float64] = weight / weight.sum()
+    return chance
 
 
 def _array(boxes: list[list[float]]) -> Boxes:

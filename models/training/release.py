@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 DATA = (
-    "HIT-UAV (CC BY 4.0): Suo et al., HIT-UAV: A high-altitude infrared thermal dataset for Unmanned Aerial Vehicle-based "
-    "object detection, Scientific Data 10, 227 (2023). Changed: grey, JPEG quality 80, split by date, DontCare ignored.",
-    "LTD (CC BY 4.0 by second-hand word; the author's repository of these pictures says GPL-3.0, of the labels MIT): "
-    "Nikolov et al., Seasons in Drift: A Long-Term Thermal Imaging Dataset for Studying Concept Drift, NeurIPS Datasets and "
-    "Benchmarks 2021. Changed: grey, JPEG quality 80, split by date, far corner ignored.",
+    (
+        "HIT-UAV (CC BY 4.0): Suo et al., HIT-UAV: A high-altitude infrared thermal dataset for Unmanned Aerial "
+        "Vehicle-based object detection, Scientific Data 10, 227 (2023). "
+        "Changed: grey, JPEG quality 80, split by date, DontCare ignored."
+    ),
+    (
+        "LTD (CC BY 4.0 by second-hand word; the author's repository of these pictures says GPL-3.0, of the labels "
+        "MIT): Nikolov et al., Seasons in Drift: A Long-Term Thermal Imaging Dataset for Studying Concept Drift, "
+        "NeurIPS Datasets and Benchmarks 2021. "
+        "Changed: grey, JPEG quality 80, split by date, far corner ignored."
+    ),
     "Starting weights: YOLOX-Nano, COCO (Megvii, Apache-2.0 as far as known; COCO annotations CC BY 4.0).",
 )
 LICENCE = "Apache-2.0, with the open questions about its ancestry told in models/README.md"

@@ -102,7 +102,7 @@ def precision_recall(found: Found, score: float) -> dict[str, float]:
 def time_ratio(
     model: Path, reference: Path, size_px: tuple[int, int] = (512, 640), rounds: int = 60
 ) -> dict[str, float]:
-    """Time of ``model`` against ``reference``, one thread, in turns in one run; medians in milliseconds and their ratio.
+    """Time of ``model`` against ``reference``, one thread, in turns in one run: medians in ms and their ratio.
 
     The reference is a float32 three-channel graph, such as YOLOX-nano exported from its published weights.
     """

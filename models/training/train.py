@@ -79,7 +79,7 @@ def train(data: Path, work: Path, plan: Plan, start_weights: Path | None, resume
     if start_weights is not None and not resume:
         first = [augmenter.draw(np.random.default_rng((plan.seed, 10**9 + n)))[0] for n in range(32)]
         start_from_coco(net, start_weights, torch.from_numpy(np.stack(first))[:, None].float())
-    net = net.to(memory_format=torch.channels_last)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(_groups(net, plan.weight_decay), lr=plan.rate)
     kept = work / "last.pt"

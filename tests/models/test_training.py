@@ -1,0 +1,131 @@
+"""The training code, where torch is installed: small laws, no run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch (extra edge[train]) is not installed")
+pytest.importorskip("onnx", reason="onnx (extra edge[train]) is not installed")
+pytest.importorskip("pycocotools", reason="pycocotools (extra edge[train]) is not installed")
+
+from models.training import augment, boxes, loss, measure, network, train  # noqa: E402
+from models.training.export import export  # noqa: E402
+from models.training.pictures import Labelled, draw_weights  # noqa: E402
+
+
+def labelled(dataset: str = "hit-uav", scene: str = "a", persons: tuple[tuple[float, ...], ...] = ()) -> Labelled:
+    """Draw a picture of 300x180 with a bright body in each box."""
+    rng = np.random.default_rng(3)
+    grey = rng.normal(90, 3, (180, 300))
+    for x0, y0, x1, y1 in persons:
+        grey[int(y0) : int(y1), int(x0) : int(x1)] = 220
+    none = np.zeros((0, 4), np.float32)
+    truth = np.array(persons, np.float32).reshape(-1, 4)
+    return Labelled(dataset, scene, "x.jpg", grey.clip(0, 255).astype(np.uint8), truth, none, none, {"date": "1"})
+
+
+def test_folded_stem_is_the_same_sum() -> None:
+    """The 6x6 convolution on one channel equals space-to-depth and 3x3 on three equal channels."""
+    torch.manual_seed(0)
+    weight, x = torch.randn(16, 12, 3, 3), torch.rand(1, 1, 24, 40)
+    quarters = [x[..., r::2, c::2].repeat(1, 3, 1, 1) for r, c in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    wide = torch.nn.functional.conv2d(torch.cat(quarters, 1), weight, padding=1)
+    narrow = torch.nn.functional.conv2d(x, network.fold_stem(weight), stride=2, padding=2)
+    assert torch.allclose(wide, narrow, atol=1e-4)
+
+
+def test_network_does_not_see_gain_and_offset() -> None:
+    """Another gain and level of the picture give nearly the same maps."""
+    x = torch.rand(1, 1, 64, 96) * 150
+    before, after = network.even_out(x), network.even_out(x * 1.5 + 20)
+    assert (before - after).abs().max() < 0.2
+
+
+def test_export_agrees_with_torch(tmp_path: Path) -> None:
+    """The exported graph answers as the network does; the export itself checks it and raises otherwise."""
+    torch.manual_seed(0)
+    export(network.PersonNet(), tmp_path / "net.onnx", (64, 96))
+    assert (tmp_path / "net.onnx").stat().st_size > 100_000
+
+
+def test_cells_near_a_person_answer_for_it() -> None:
+    """Of untrained boxes the chosen cells lie around the person's centre, and each cell answers for one person."""
+    centres, strides = network.cell_centres(96, 160)
+    half = strides[:, None] * 2
+    guess = torch.cat((centres - half, centres + half), 1)
+    truth = torch.tensor([[20.0, 20.0, 30.0, 44.0], [90.0, 40.0, 100.0, 60.0]])
+    cells, owners = loss.assign(guess, torch.zeros(len(centres)), centres, strides, truth)
+    assert set(owners.tolist()) == {0, 1}
+    assert len(set(cells.tolist())) == len(cells)
+    middle = (truth[:, :2] + truth[:, 2:]) / 2
+    apart = (centres[cells] - middle[owners]).abs().amax(1) / strides[cells]
+    assert (apart < loss.CENTRE_RADIUS_STRIDES).all()
+
+
+def test_ignored_areas_cost_nothing() -> None:
+    """Confident cells inside an ignored area add nothing to the loss of an empty crop."""
+    maps = [torch.zeros(1, 5, 96 // s, 160 // s) for s in network.STRIDES_PX]
+    everywhere = torch.tensor([[0.0, 0.0, 160.0, 96.0]])
+    none = torch.zeros(0, 4)
+    punished, _ = loss.detection_loss(maps, (96, 160), [none], [none])
+    spared, _ = loss.detection_loss(maps, (96, 160), [none], [everywhere])
+    assert float(punished) > 1
+    assert float(spared) == 0
+
+
+def test_a_perfect_box_costs_less_than_a_shifted_one() -> None:
+    """GIoU is one for the same box, lower when shifted, negative when far away."""
+    a = torch.tensor([[0.0, 0.0, 10.0, 20.0]])
+    same, shifted, far = (float(loss.generalised_iou(a + d, a)[0]) for d in (0, 3, 100))
+    assert same == pytest.approx(1)
+    assert 0 < shifted < 1
+    assert far < 0
+
+
+def test_crops_are_repeatable_and_their_boxes_inside() -> None:
+    """The same number gives the same crop, and its people lie within it."""
+    pictures = [labelled(persons=((40, 40, 50, 64), (200, 90, 212, 120))), labelled("ltd", "b", ((100, 60, 112, 90),))]
+    augmenter = augment.Augmenter(pictures, draw_weights(pictures, {"hit-uav": 0.5, "ltd": 0.5}), 160)
+    for n in range(30):
+        grey, persons, _ = augmenter.draw(np.random.default_rng((1, n)))
+        again, same, _ = augmenter.draw(np.random.default_rng((1, n)))
+        assert grey.shape == (160, 160)
+        assert grey.dtype == np.uint8
+        assert np.array_equal(grey, again)
+        assert np.array_equal(persons, same)
+        assert (persons >= -1).all()
+        assert (persons <= 161).all()
+
+
+def test_long_films_do_not_drown_short_scenes() -> None:
+    """A scene of sixteen pictures is drawn four times as often as one of a single picture, not sixteen times."""
+    pictures = [labelled(scene="film") for _ in range(16)] + [labelled(scene="single")]
+    weights = draw_weights(pictures, {"hit-uav": 1.0})
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:16].sum() / weights[16] == pytest.approx(4)
+
+
+def test_suppression_keeps_the_best_of_overlapping_boxes() -> None:
+    """Of two boxes on one body the better stays, and the neighbour stays too."""
+    rows = np.array([[0, 0, 10, 20, 0.6], [1, 0, 11, 20, 0.9], [30, 0, 40, 20, 0.5], [60, 0, 70, 20, 0.1]], np.float32)
+    kept = boxes.suppress(rows, 0.3)
+    assert kept[:, 4].tolist() == pytest.approx([0.9, 0.5])
+
+
+def test_perfect_answers_score_one() -> None:
+    """When every true box is found and nothing else, AP50, exact counts and recall are one."""
+    picture = labelled(persons=((40, 40, 50, 64), (200, 90, 212, 120)))
+    rows = np.concatenate((picture.persons, np.full((2, 1), 0.9, np.float32)), 1)
+    found = measure.Found([picture], [rows])
+    assert measure.average_precision(found)["ap50"] == pytest.approx(1)
+    assert measure.count_scores(found, 0.5)["count_exact"] == 1
+    assert all(hit == 1 for _, hit, _ in measure.recall_by_height(found, 0.5, (10, 100)).values())
+
+
+def test_rate_climbs_stays_and_falls() -> None:
+    """The learning rate starts low, is flat for half of the run, and ends at about a hundredth."""
+    plan = train.Plan(steps=1000, warmup_steps=100)
+    assert train.rate_share(0, plan) == pytest.approx(0.01)
+    assert train.rate_share(400, plan) == 1
+    assert train.rate_share(999, plan) < 0.02
