@@ -1,0 +1,341 @@
+"""The outbox: a message is on disk before anybody tries to send it, and stays there until the broker has confirmed it.
+
+It knows topics and bytes, not alerts. One lock, one writer, one file (``store`` has the SQL). On disk a message is
+either there or delivered; *sent* is a fact about one connection and lives with the courier, so a crash or a lost link
+needs no repair: what is there is sent again, and receivers dedupe by id. A later "delivered" may be the station's
+receipt instead of the broker's word; the file does not change for that.
+
+Beyond ``outbox_max_mb`` messages of phase ``update`` are given up, superseded ones first, then the oldest; ``new`` and
+``end`` never, even if the file then grows beyond the bound. Everything given up is counted.
+
+A full or failing disk loses nothing that was raised: first a reserve file is deleted to make room, then messages wait
+in memory, and ``tend`` moves them to the disk when it takes them again. A corrupt file is moved aside, what can still
+be read of it is carried over, and the service goes on.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from edge.clock import Clock
+from edge.config import DeliveryConfig
+from edge.delivery.loglimit import LimitedLog
+from edge.delivery.store import ForeignFileError, Row, Store, Story
+from edge.errors import ConfigError, DeliveryError
+from edge.metrics import Metrics
+from edge.records import Phase
+
+RESERVE_BYTES = 1_048_576  # about a thousand alerts
+_MEMORY_MAX_BYTES = 16_777_216
+_SEQ_LEAP = 1_000_000  # more than a run can give out from memory before somebody frees the disk
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How far delivery is behind."""
+
+    waiting: int
+    in_memory: int
+    oldest_s: float | None
+    shed: int
+
+
+class Outbox:
+    """A durable queue of messages; use as a context manager. Safe to use from several threads."""
+
+    def __init__(
+        self, config: DeliveryConfig, *, clock: Clock, metrics: Metrics, reserve_bytes: int = RESERVE_BYTES
+    ) -> None:
+        """Open the file, or move it aside and start a new one when it is corrupt.
+
+        Raises:
+            ConfigError: another process has it, it is no outbox, or the place cannot be written to.
+        """
+        self._path = Path(config.outbox_file).expanduser()
+        self._reserve_path = self._path.with_name(self._path.name + ".reserve")
+        self._reserve_bytes = reserve_bytes
+        self._max_bytes = int(config.outbox_max_mb * 1_000_000)
+        self._clock = clock
+        self._metrics = metrics
+        self._log = LimitedLog(__name__, clock)
+        self._lock = threading.RLock()
+        self._memory = Store(":memory:")
+        self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
+        self._shed = 0
+        self._closed = False
+        self.incident: str | None = None  # what happened to the file in this run, for the health message
+        self._last_seq = 0
+        self._disk = self._open()
+        self._last_seq = self._disk.last_seq() if self._disk else self._seq_of_a_lost_file()
+        self.tend()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what memory holds is tried once more."""
+        with self._lock:
+            if self._closed:
+                return
+            self.tend()
+            self._closed = True
+            if self._disk:
+                self._disk.close()
+            self._memory.close()
+
+    def append(self, topic: str, encode: Callable[[int], bytes], *, key: str, phase: Phase) -> int:
+        """Keep a message for good and return its number, which rises by one over all restarts.
+
+        Args:
+            topic: where it goes.
+            encode: makes the payload, given the number.
+            key: of the story it belongs to; the last payload of a story is kept until its ``end``.
+            phase: decides what may be given up when the file is full.
+
+        Raises:
+            DeliveryError: the outbox is closed.
+        """
+        with self._lock:
+            self._check_open()
+            seq = self._last_seq + 1
+            row = Row(seq, topic, key, phase, self._clock.utc_s(), encode(seq))
+            self._last_seq = seq
+            if self._memory.depth()[0]:
+                self._move_memory_to_disk()
+            if self._memory.depth()[0] or not self._kept_on_disk(row):
+                self._memory.put([row])
+                self._note_shed(self._memory.shed(_MEMORY_MAX_BYTES))
+            return seq
+
+    def after(self, seq: int, limit: int) -> list[Row]:
+        """Read the next messages above ``seq`` in order.
+
+        Raises:
+            DeliveryError: the outbox is closed.
+        """
+        with self._lock:
+            self._check_open()
+            rows = self._read_disk(seq, limit + len(self._owed)) if self._disk else []
+            rows = [row for row in rows if row.seq not in self._owed][:limit]
+            if len(rows) < limit:  # whatever waits in memory is younger than all on disk
+                rows += self._memory.after(seq, limit - len(rows))
+            return rows
+
+    def get(self, seq: int) -> Row | None:
+        """Read one message; ``None`` when it has been delivered or given up meanwhile."""
+        rows = self.after(seq - 1, 1)
+        return rows[0] if rows and rows[0].seq == seq else None
+
+    def delivered(self, seqs: Iterable[int]) -> None:
+        """Let go of messages that were confirmed; twice is as good as once."""
+        with self._lock:
+            self._check_open()
+            self._owed |= set(seqs)
+            self._memory.remove(self._owed)
+            self._pay_owed()
+
+    def unfinished(self) -> list[Story]:
+        """List ``(key, topic, last payload)`` of every story that has begun and not ended."""
+        with self._lock:
+            self._check_open()
+            stories = {story[0]: story for story in self._disk.stories()} if self._disk else {}
+            stories |= {story[0]: story for story in self._memory.stories()}
+            return [stories[key] for key in sorted(stories)]
+
+    def forget(self, key: str) -> None:
+        """End a story without a message, because its last payload cannot be read."""
+        with self._lock:
+            self._check_open()
+            self._memory.end_story(key)
+            if self._disk:
+                try:
+                    self._disk.end_story(key)
+                except sqlite3.Error as error:
+                    self._log.warning("outbox: the disk takes nothing", error=str(error))
+
+    def tend(self) -> None:
+        """Try again what the disk refused, and set the reserve aside; the courier calls this every few seconds."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._disk is None:
+                self._disk = self._open()
+                if self._disk:
+                    self._last_seq = max(self._last_seq, self._disk.last_seq())
+            self._move_memory_to_disk()
+            self._pay_owed()
+            if self._disk and not self._memory.depth()[0] and not self._reserve_path.exists():
+                self._set_reserve_aside()
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong now, for the health message."""
+        with self._lock:
+            in_memory = 0 if self._closed else self._memory.depth()[0]
+            if in_memory or self._disk is None:
+                return (
+                    f"disk takes nothing: {in_memory} messages wait in memory only (delivery.outbox_file {self._path})"
+                )
+            if not self._reserve_path.exists():
+                return f"disk is full: the outbox lives from its reserve (delivery.outbox_file {self._path})"
+            return None
+
+    def depth(self) -> Depth:
+        """Say how much waits, and for how long the oldest has."""
+        with self._lock:
+            self._check_open()
+            on_disk, disk_utc_s = self._disk.depth() if self._disk else (0, None)
+            in_memory, memory_utc_s = self._memory.depth()
+            oldest = [utc_s for utc_s in (disk_utc_s, memory_utc_s) if utc_s is not None]
+            oldest_s = max(0.0, self._clock.utc_s() - min(oldest)) if oldest else None
+            return Depth(on_disk - len(self._owed) + in_memory, in_memory, oldest_s, self._shed)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DeliveryError("the outbox is closed")
+
+    def _kept_on_disk(self, row: Row) -> bool:
+        """Put one message on disk; on the way use up, in this order, a second file and the reserve."""
+        for _ in range(3):
+            if self._disk is None:
+                return False
+            try:
+                self._disk.put([row])
+                self._note_shed(self._disk.shed(self._max_bytes))
+            except sqlite3.Error as error:
+                if not self._recovered(error):
+                    return False
+            else:
+                return True
+        return False
+
+    def _recovered(self, error: sqlite3.Error) -> bool:
+        """Do something about an error of the file; return whether another try makes sense."""
+        if _code(error) in _CORRUPT and self._disk:
+            self._disk.close()
+            self._disk = self._replace_corrupt_file(error)
+            return self._disk is not None
+        self._log.warning("outbox: the disk takes nothing", error=str(error), file=str(self._path))
+        if not self._reserve_path.exists():
+            return False
+        self._reserve_path.unlink(missing_ok=True)
+        if self._disk:
+            try:
+                # Numbers given out from memory are not on disk: should this run die, the next starts far above them.
+                self._disk.set_last_seq(self._last_seq + _SEQ_LEAP)
+            except sqlite3.Error:
+                return False
+        return True
+
+    def _move_memory_to_disk(self) -> None:
+        rows, stories = self._memory.after(0, -1), self._memory.stories()
+        if not self._disk or not (rows or stories):
+            return
+        try:
+            self._disk.put(rows)
+            self._disk.put_stories(stories)
+            self._disk.set_last_seq(self._last_seq)
+        except sqlite3.Error as error:
+            self._log.warning("outbox: the disk takes nothing", error=str(error), waiting_in_memory=len(rows))
+            return
+        self._memory.close()
+        self._memory = Store(":memory:")
+        self._log.info("outbox: the disk takes messages again", moved=len(rows))
+
+    def _pay_owed(self) -> None:
+        if self._disk and self._owed:
+            try:
+                self._disk.remove(self._owed)
+            except sqlite3.Error as error:
+                self._log.warning("outbox: the disk takes nothing", error=str(error), undeleted=len(self._owed))
+                return
+        self._owed.clear()
+
+    def _read_disk(self, seq: int, limit: int) -> list[Row]:
+        try:
+            return self._disk.after(seq, limit) if self._disk else []
+        except sqlite3.Error as error:
+            if _code(error) in _CORRUPT:
+                self._recovered(error)
+            self._log.warning("outbox: cannot be read", error=str(error), file=str(self._path))
+            return []  # asked again in a moment
+
+    def _note_shed(self, shed: int) -> None:
+        if shed:
+            self._shed += shed
+            self._metrics.count("outbox_shed", shed)
+            self._log.warning("outbox: full, updates given up", shed=shed, since_start=self._shed)
+
+    def _set_reserve_aside(self) -> None:
+        try:
+            with self._reserve_path.open("wb") as reserve:
+                os.posix_fallocate(reserve.fileno(), 0, self._reserve_bytes)
+            if self._disk:
+                self._disk.set_last_seq(self._last_seq)
+        except (OSError, sqlite3.Error) as error:
+            self._reserve_path.unlink(missing_ok=True)
+            self._log.warning("outbox: no room for the reserve", error=str(error), file=str(self._reserve_path))
+
+    def _open(self) -> Store | None:
+        """Open the file; ``None`` when the disk is full or read-only, which must not keep the service from starting."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return Store(str(self._path))
+        except ForeignFileError:
+            raise ConfigError(
+                f"{self._path}: belongs to another program or a newer version; name another delivery.outbox_file"
+            ) from None
+        except PermissionError as error:
+            raise ConfigError(f"{self._path}: {error.strerror}; change its owner or delivery.outbox_file") from error
+        except OSError as error:
+            self._log.warning("outbox: cannot be opened", error=str(error), file=str(self._path))
+            return None
+        except sqlite3.Error as error:
+            if _code(error) in _BUSY:
+                raise ConfigError(
+                    f"{self._path}: another process has it open; stop it, or give each its own delivery.outbox_file"
+                ) from None
+            if _code(error) in _CORRUPT:
+                return self._replace_corrupt_file(error)
+            if self._path.is_dir() or not os.access(self._path.parent, os.W_OK):
+                raise ConfigError(f"{self._path}: {error}; change its owner or delivery.outbox_file") from error
+            self._log.warning("outbox: cannot be opened", error=str(error), file=str(self._path))
+            return None
+
+    def _replace_corrupt_file(self, error: sqlite3.Error) -> Store | None:
+        stamp = datetime.fromtimestamp(self._clock.utc_s(), UTC).strftime("%Y%m%dT%H%M%S")
+        aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}")
+        for suffix in ("", "-wal"):
+            source = self._path.with_name(self._path.name + suffix)
+            if source.exists():
+                source.replace(aside.with_name(aside.name + suffix))
+        self.incident = f"outbox file was corrupt ({error}); moved to {aside.name}"
+        self._metrics.count("outbox_corrupt")
+        self._log.error("outbox: corrupt file moved aside", error=str(error), moved_to=str(aside))
+        try:
+            fresh = Store(str(self._path))
+            fresh.set_last_seq(self._seq_of_a_lost_file())
+        except sqlite3.Error as second:
+            self._log.warning("outbox: cannot be opened", error=str(second), file=str(self._path))
+            return None
+        return fresh
+
+    def _seq_of_a_lost_file(self) -> int:
+        """Seconds since 1970 are above any count of alerts so far: numbers still rise when the last one is unknown."""
+        return self._last_seq or int(self._clock.utc_s())
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Primary result code; a failed ``quick_check`` is our own and has none."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return sqlite3.SQLITE_CORRUPT if code is None else code & 0xFF
