@@ -1,0 +1,287 @@
+"""Detections in, bodies out: follows every body through misses, false boxes, hiding, shutter pauses and camera motion.
+
+A track is believed (``confirmed``) once it was seen often enough and long enough, and kept for ``hidden_s`` once it is out
+of sight: a person behind a bush is still there. Three decisions would surprise a reader:
+
+* Time is seconds, never frames. A thermal camera pauses for its shutter and changes its rate; a body must not live longer
+  because the rate fell. What counts against a body is the time in which it could have been seen and was not.
+* A body out of sight for more than ``_DIRECT_S`` is not matched with single boxes any more: its place has become so vague
+  that it would catch any false one. A new body must first be believed, and then takes over the old one's id when it
+  appears where the old one can be by now: where it vanished (it stopped) or along its way (it walked on).
+* A body covered by another walks with that other one until both part again.
+
+Sizes are relative to the body (the longer side of its box). Ids count up from 1 in each tracker. No pixels are looked at.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.config import TrackerConfig
+from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured_var
+from edge.records import CameraShift, Detection, Track
+
+_TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
+_DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
+_LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone
+_GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
+_COVERED_SHARE = 0.3  # of its box, and the vanished body is behind the other
+_SEEN_SHARE = 0.5  # of the frames since its birth, to be believed
+_COMPANION_HEIGHTS = 3.0  # a newborn this near to a believed body is expected to walk like it
+_REAPPEAR_HEIGHTS = 1.3  # how far from its expected way a body may reappear ...
+_REAPPEAR_HEIGHTS_S = 0.1  # ... and how that grows with the time out of sight ...
+_REAPPEAR_MAX_HEIGHTS = 3.0  # ... up to here
+_REAPPEAR_SIZE = 2.0  # times as tall, at most
+_SPEED_SLACK_HEIGHTS = 0.5
+
+
+class Tracker:
+    """Follows the bodies of one camera."""
+
+    def __init__(self, config: TrackerConfig, *, start_score: float = 0.0) -> None:
+        """Start with nobody.
+
+        Args:
+            config: the section of the configuration.
+            start_score: a detection below this only holds a body that is already followed; the detector's threshold.
+        """
+        # scipy takes most of a second to load, which neither a command's --help nor the first frame should pay
+        from edge.pipeline.association import associate  # noqa: PLC0415
+
+        self._associate = associate
+        self._config = config
+        self._start_score = start_score
+        self._bodies = Bodies()
+        self._kinds: list[str] = []
+        self._covered_by: dict[int, int] = {}
+        self._next_id = 1
+        self._t_s: float | None = None
+
+    def update(
+        self,
+        detections: Sequence[Detection],
+        t_s: float,
+        shift: CameraShift = CameraShift(),  # noqa: B008 - a frozen value
+        *,
+        ffc: bool = False,
+        width_px: int | None = None,
+        height_px: int | None = None,
+    ) -> tuple[Track, ...]:
+        """Take one frame's detections and tell who is there.
+
+        Args:
+            detections: boxes of the frame, in any order.
+            t_s: when it was captured; never goes back.
+            shift: how the scene moved in the picture since the last frame.
+            ffc: the picture is worthless: bodies coast and nothing counts against them.
+            width_px: width of the frame; without it nobody is known to have left at its edge.
+            height_px: height of the frame.
+
+        Returns:
+            All live tracks ordered by id, those out of sight and those not yet believed included.
+        """
+        elapsed_s = 0.0 if self._t_s is None else max(t_s - self._t_s, 0.0)
+        self._t_s = t_s
+        self._bodies.move_with_camera(shift)
+        self._bodies.coast(elapsed_s)
+        if not ffc:
+            boxes = Boxes(detections, self._kinds)
+            self._bodies.know_kinds(len(self._kinds))
+            unseen, unclaimed = self._match(boxes, t_s, elapsed_s)
+            self._hide(unseen, elapsed_s, shift, width_px, height_px)
+            self._begin(boxes, unclaimed, t_s)
+            self._believe(t_s)
+            self._forget()
+        return self._tracks()
+
+    def _match(self, boxes: Boxes, t_s: float, elapsed_s: float) -> tuple[Flags, Flags]:
+        """Give boxes to bodies in three rounds and return which bodies were not seen and which boxes are left.
+
+        Believed bodies choose first among the sure boxes, then the others; what is still unseen takes the unsure boxes.
+        """
+        bodies = self._bodies
+        unseen, free = np.ones(len(bodies), np.bool_), np.ones(len(boxes), np.bool_)
+        if not len(bodies) or not len(boxes):
+            return unseen, free
+        direct = bodies.hidden_s + min(elapsed_s, _GAP_S) <= _DIRECT_S + _TIGHT_S
+        sure = boxes.score >= self._start_score
+        for candidates, offered in ((bodies.confirmed, sure), (~bodies.confirmed, sure), (bodies.confirmed, ~sure)):
+            rows, columns = np.nonzero(candidates & direct & unseen)[0], np.nonzero(offered & free)[0]
+            if not len(rows) or not len(columns):
+                continue
+            height_px = bodies.height_px[rows]
+            away_s = elapsed_s + bodies.hidden_s[rows]
+            reach_px = height_px * (_SPEED_SLACK_HEIGHTS + self._config.max_speed_heights_s * away_s)
+            found, taken = self._associate(
+                bodies.place[rows],
+                bodies.place_var[rows] + measured_var(height_px),
+                height_px,
+                reach_px,
+                boxes.place[columns],
+                boxes.height_px[columns],
+            )
+            bodies.see(rows[found], boxes, columns[taken], t_s, elapsed_s)
+            unseen[rows[found]] = False
+            free[columns[taken]] = False
+        return unseen, free & sure
+
+    def _hide(
+        self, unseen: Flags, elapsed_s: float, shift: CameraShift, width_px: int | None, height_px: int | None
+    ) -> None:
+        """Count the time against those not seen, and find out where they may be."""
+        bodies = self._bodies
+        bodies.looks += 1
+        if not unseen.any():
+            self._covered_by.clear()
+            return
+        for track_id in [one for one in self._covered_by if not unseen[self._row(one)]]:
+            del self._covered_by[track_id]
+        just_gone = np.nonzero(unseen & (bodies.hidden_s == 0.0) & bodies.confirmed)[0]
+        bodies.hidden_s[unseen] += max(min(elapsed_s, _GAP_S), _TIGHT_S)
+        if not shift.known:
+            bodies.leaving |= unseen  # the picture may have been cut to another scene: no long memory for what is gone
+        if width_px is not None and height_px is not None:
+            bodies.leaving |= unseen & self._at_edge(width_px, height_px)
+        seen = np.nonzero(~unseen)[0]
+        for row in just_gone:
+            cover = self._cover_of(int(row), seen)
+            if cover is not None:
+                self._covered_by[int(bodies.track_id[row])] = cover
+        self._walk_with_cover(unseen)
+
+    def _at_edge(self, width_px: int, height_px: int) -> Flags:
+        half = self._bodies.size / 2.0
+        outward = np.minimum(self._bodies.place - half, np.array((width_px, height_px)) - self._bodies.place - half)
+        return np.asarray(outward.min(axis=1) < 0.0)
+
+    def _cover_of(self, row: int, seen: Indices) -> int | None:
+        """Find the seen body in front of the one that vanished: the one that overlaps most of it."""
+        bodies = self._bodies
+        if not len(seen):
+            return None
+        apart = np.abs(bodies.place[seen] - bodies.place[row])
+        overlap = np.clip((bodies.size[seen] + bodies.size[row]) / 2.0 - apart, 0.0, bodies.size[row])
+        share = overlap.prod(axis=1) / bodies.size[row].prod()
+        best = int(share.argmax())
+        return int(bodies.track_id[seen[best]]) if share[best] >= _COVERED_SHARE else None
+
+    def _walk_with_cover(self, unseen: Flags) -> None:
+        bodies = self._bodies
+        for track_id, cover_id in list(self._covered_by.items()):
+            row, cover = self._row(track_id), self._row(cover_id)
+            if cover is None or row is None or unseen[cover]:
+                continue  # both are hidden now: it coasts on as it went
+            bodies.velocity[row] = bodies.velocity[cover]
+
+    def _row(self, track_id: int) -> int | None:
+        row = int(np.searchsorted(self._bodies.track_id, track_id))
+        return row if row < len(self._bodies) and self._bodies.track_id[row] == track_id else None
+
+    def _begin(self, boxes: Boxes, unclaimed: Flags, t_s: float) -> None:
+        """Begin a body for every sure box that nobody claimed and that is no echo of a body just seen."""
+        columns = np.nonzero(unclaimed)[0]
+        if not len(columns):
+            return
+        bodies = self._bodies
+        velocity = np.zeros((len(columns), 2))
+        seen = np.nonzero(bodies.confirmed & (bodies.hidden_s == 0.0))[0]
+        if len(seen):
+            apart = np.abs(boxes.place[columns][:, None, :] - bodies.place[seen][None, :, :])
+            sizes, own = bodies.size[seen][None, :, :], boxes.size[columns][:, None, :]
+            shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=2)
+            overlap = shared / (sizes.prod(axis=2) + own.prod(axis=2) - shared)
+            fresh = overlap.max(axis=1) < self._config.duplicate_overlap
+            distance = np.hypot(apart[..., 0], apart[..., 1]) / boxes.height_px[columns][:, None]
+            nearest = distance.argmin(axis=1)
+            near = distance[np.arange(len(columns)), nearest] <= _COMPANION_HEIGHTS
+            velocity[near] = bodies.velocity[seen[nearest[near]]]
+            columns, velocity = columns[fresh], velocity[fresh]
+        bodies.add(self._next_id, boxes, columns, velocity, t_s)
+        self._next_id += len(columns)
+
+    def _believe(self, t_s: float) -> None:
+        """Confirm what was seen often and long enough; it goes on under an old id when it is a body that reappears."""
+        bodies = self._bodies
+        ready = (
+            ~bodies.confirmed
+            & (bodies.hits >= self._config.confirm_hits)
+            & (t_s - bodies.first_seen_s >= self._config.confirm_s - _TIGHT_S)
+            & (bodies.hits >= _SEEN_SHARE * bodies.looks)
+        )
+        if not ready.any():
+            return
+        bodies.confirmed |= ready
+        gone = np.ones(len(bodies), np.bool_)
+        for new, old in self._reappeared(np.nonzero(ready)[0]):
+            bodies.take_over(old, new)
+            self._covered_by.pop(int(bodies.track_id[old]), None)
+            gone[new] = False
+        if not gone.all():
+            bodies.keep(gone)
+
+    def _reappeared(self, new: Indices) -> list[tuple[int, int]]:
+        """Pair newly believed bodies with those out of sight, the nearest pairs first."""
+        bodies = self._bodies
+        old = np.nonzero(bodies.confirmed & (bodies.hidden_s > 0.0))[0]
+        if not len(old):
+            return []
+        height_px = bodies.height_px[old]
+        hidden_s = bodies.hidden_s[old]
+        reach = np.minimum(_REAPPEAR_HEIGHTS + _REAPPEAR_HEIGHTS_S * hidden_s, _REAPPEAR_MAX_HEIGHTS)
+        distance = _distance_to_way(bodies.place[new], bodies.seen_place[old], bodies.place[old]) / height_px
+        size = bodies.height_px[new][:, None] / height_px[None, :]
+        possible = (
+            (distance <= reach)
+            & (np.abs(np.log(size)) <= np.log(_REAPPEAR_SIZE))
+            & (bodies.first_seen_s[new][:, None] > bodies.last_seen_s[old][None, :])
+            & (bodies.votes[new].argmax(axis=1)[:, None] == bodies.votes[old].argmax(axis=1)[None, :])
+        )
+        pairs, used_new, used_old = [], set[int](), set[int]()
+        rows, columns = np.nonzero(possible)
+        for index in np.argsort(distance[rows, columns], kind="stable"):
+            row, column = int(rows[index]), int(columns[index])
+            if row not in used_new and column not in used_old:
+                used_new.add(row)
+                used_old.add(column)
+                pairs.append((int(new[row]), int(old[column])))
+        return pairs
+
+    def _forget(self) -> None:
+        bodies = self._bodies
+        if not bodies.hidden_s.any():
+            return
+        limit_s = np.where(bodies.confirmed, self._config.hidden_s, self._config.tentative_s)
+        limit_s = np.where(bodies.leaving, np.minimum(limit_s, _LEFT_S), limit_s)
+        alive = bodies.hidden_s <= limit_s + _TIGHT_S
+        if not alive.all():
+            bodies.keep(alive)
+            kept = set(bodies.track_id.tolist())
+            self._covered_by = {one: cover for one, cover in self._covered_by.items() if one in kept}
+
+    def _tracks(self) -> tuple[Track, ...]:
+        bodies = self._bodies
+        half = bodies.size / 2.0
+        corners = np.concatenate([bodies.place - half, bodies.place + half], axis=1).tolist()
+        kinds = [self._kinds[vote] for vote in bodies.votes.argmax(axis=1)]
+        columns = zip(
+            bodies.track_id.tolist(),
+            kinds,
+            map(tuple, corners),
+            bodies.score.tolist(),
+            map(tuple, bodies.velocity.tolist()),
+            bodies.first_seen_s.tolist(),
+            bodies.last_seen_s.tolist(),
+            bodies.confirmed.tolist(),
+            bodies.hidden_s.tolist(),
+            strict=True,
+        )
+        return tuple(Track(*column) for column in columns)
+
+
+def _distance_to_way(points: Floats, starts: Floats, ends: Floats) -> Floats:
+    """Distance of each point (N, 2) to each stretch from ``starts`` to ``ends`` (M, 2); (N, M)."""
+    way = ends - starts
+    length2 = np.maximum((way**2).sum(axis=1), 1e-9)
+    along = np.clip(((points[:, None, :] - starts[None]) * way[None]).sum(axis=2) / length2[None], 0.0, 1.0)
+    offset = points[:, None, :] - (starts[None] + along[..., None] * way[None])
+    return np.asarray(np.hypot(offset[..., 0], offset[..., 1]))
