@@ -6,6 +6,7 @@ sheet is OpenCV's work, because it shows pixels as they are and enlarges without
 
 import math
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from edge.errors import ConfigError
 from edge.evaluate.detection_report import DetectionReport, PictureVerdict
+from edge.evaluate.tables import number
 from edge.records import Box, Pixels
 
 PictureOf = Callable[[str], Pixels]
@@ -62,13 +64,10 @@ def load_pyplot() -> Any:
         ConfigError: it is not installed; the message names the extra.
     """
     try:
-        import matplotlib as mpl  # noqa: PLC0415  optional and slow
+        import_module("matplotlib").use("Agg")
+        return import_module("matplotlib.pyplot")
     except ImportError:
         raise ConfigError("plots need matplotlib: pip install 'edge-thermal[plots]'") from None
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415  must follow the choice of backend
-
-    return pyplot
 
 
 def contact_sheet(verdicts: Sequence[PictureVerdict], picture_of: PictureOf) -> npt.NDArray[np.uint8]:
@@ -82,7 +81,8 @@ def contact_sheet(verdicts: Sequence[PictureVerdict], picture_of: PictureOf) -> 
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (math.ceil(len(tiles) / columns) * columns - len(tiles))
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack(rows)
+    sheet: npt.NDArray[np.uint8] = np.vstack(rows)
+    return sheet
 
 
 def _tile(verdict: PictureVerdict, pixels: Pixels) -> npt.NDArray[np.uint8]:
@@ -105,9 +105,9 @@ def _tile(verdict: PictureVerdict, pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 def _visible(pixels: Pixels) -> npt.NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8, copy=False)
+        return np.asarray(pixels, dtype=np.uint8)
     low, high = np.percentile(pixels, (1.0, 99.8))
-    return np.clip((pixels - low) * (255.0 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((pixels - low) * (255.0 / max(high - low, 1.0)), 0, 255), dtype=np.uint8)
 
 
 def _mark(tile: npt.NDArray[np.uint8], box: Box, scale: float, colour: Colour, label: str) -> None:
@@ -124,7 +124,7 @@ def _write(tile: npt.NDArray[np.uint8], text: str, place: tuple[int, int], colou
 def _precision_recall(pyplot: Any, report: DetectionReport, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 5), layout="constrained")
     curve = report.curve
-    axes.plot(curve.recall, curve.precision, color="tab:blue", label=f"AP50 {report.overall.ap50 or 0.0:.3f}")
+    axes.plot(curve.recall, curve.precision, color="tab:blue", label=f"AP50 {number(report.overall.ap50, 3)}")
     believed = int((curve.scores >= report.score_threshold).sum())
     if believed:
         place = (curve.recall[believed - 1], curve.precision[believed - 1])
@@ -143,10 +143,8 @@ def _reliability(pyplot: Any, report: DetectionReport, path: Path) -> None:
     full = [one for one in report.reliability if one.detections]
     axes.plot((0, 1), (0, 1), "--", color="grey", label="a score one can believe")
     axes.plot([one.mean_score for one in full], [one.precision for one in full], "o-", label="measured")
-    error = report.calibration_error
-    axes.set(
-        ylim=(0, 1.02), ylabel="share that was right", title=f"{report.truth}: calibration error {error or 0.0:.3f}"
-    )
+    error = number(report.calibration_error, 3)
+    axes.set(ylim=(0, 1.02), ylabel="share that was right", title=f"{report.truth}: calibration error {error}")
     axes.legend(loc="upper left")
     middles = [(one.low + one.high) / 2 for one in report.reliability]
     counts.bar(middles, [one.detections for one in report.reliability], width=0.09, color="tab:grey")
