@@ -41,7 +41,7 @@ class LineConfig(Section):
 
     id: Slug = Field(description="name of the line in alerts")
     points: tuple[FramePoint, FramePoint] = Field(
-        description="both ends, as fractions of the frame (x, y); walk from the first to the second: left and right follow"
+        description="both ends, fractions of the frame (x, y); walk from the first to the second: left and right follow"
     )
     to_left: Slug = Field("left", description="word for crossings from the right side to the left, e.g. northward")
     to_right: Slug = Field("right", description="word for crossings from the left side to the right, e.g. southward")
@@ -222,6 +222,12 @@ class DeliveryConfig(Section):
     tls_cert_file: str | None = Field(None, description="this node's certificate, where the broker asks for one")
     tls_key_file: str | None = Field(None, description="key of that certificate")
     keepalive_s: int = Field(30, ge=5, le=1200, description="a silent link is noticed after 1.5 of these")
+    connect_timeout_s: float = Field(
+        10.0, ge=0.5, le=120.0, description="a broker that does not answer for this long is tried again later"
+    )
+    will_delay_s: int = Field(
+        10, ge=0, le=3600, description="a gap shorter than this is not announced as 'offline' (MQTT 5 only)"
+    )
     ack_timeout_s: float = Field(
         20.0, ge=1.0, le=600.0, description="a message unanswered for this long is sent again on a new connection"
     )
@@ -330,7 +336,7 @@ def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) 
 
 
 def settings(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk every setting there is as ``(dotted name, pydantic field)``; tables inside lists are named ``camera[].id``."""
+    """Walk every setting as ``(dotted name, pydantic field)``; tables inside lists are named ``camera[].id``."""
     for name, field in section.model_fields.items():
         inner, many = _table_type(field.annotation)
         if inner is None:
@@ -374,7 +380,7 @@ def _origins(
 
 
 def flatten(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Walk the values of a dumped configuration as ``(place, value)``; lists of tables are entered, other lists are values."""
+    """Walk the values of a dumped configuration as ``(place, value)``; of lists, only those of tables are entered."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from flatten(inner, (*place, name))

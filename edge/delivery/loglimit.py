@@ -7,26 +7,30 @@ import structlog
 from edge.clock import Clock
 
 _EVERY_S = 60.0
+_KINDS_KEPT = 256
 
 
 class LimitedLog:
-    """A logger whose ``warning`` says each event at most once a minute, with how often it was kept quiet."""
+    """A logger whose ``warning`` says the same thing at most once a minute, with how often it was kept quiet."""
 
     def __init__(self, name: str, clock: Clock, every_s: float = _EVERY_S) -> None:
-        """Log as ``name``; events are told apart by their text, so the varying parts belong in the fields."""
+        """Log as ``name``; warnings are the same when event and ``why`` are: numbers belong in other fields."""
         self._log = structlog.get_logger(name)
         self._clock = clock
         self._every_s = every_s
-        self._said: dict[str, tuple[float, int]] = {}
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def warning(self, event: str, **fields: Any) -> None:
         """Say it, unless it was said less than ``every_s`` ago."""
         now_s = self._clock.monotonic_s()
-        last_s, quiet = self._said.get(event, (None, 0))
+        same = (event, str(fields.get("why")))
+        last_s, quiet = self._said.get(same, (None, 0))
         if last_s is not None and now_s - last_s < self._every_s:
-            self._said[event] = (last_s, quiet + 1)
+            self._said[same] = (last_s, quiet + 1)
             return
-        self._said[event] = (now_s, 0)
+        if len(self._said) >= _KINDS_KEPT:
+            self._said.clear()
+        self._said[same] = (now_s, 0)
         self._log.warning(event, **fields, **({"kept_quiet": quiet} if quiet else {}))
 
     def info(self, event: str, **fields: Any) -> None:

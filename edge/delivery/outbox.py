@@ -178,6 +178,11 @@ class Outbox:
                 self._set_reserve_aside()
 
     @property
+    def closed(self) -> bool:
+        """Whether ``close`` has been called."""
+        return self._closed
+
+    @property
     def fault(self) -> str | None:
         """What is wrong now, for the health message."""
         with self._lock:
