@@ -1,8 +1,9 @@
-"""The demonstration: a broker, a node that plays sample footage as its camera, and a subscriber, on this machine alone."""
+"""The demonstration: broker, node with sample footage as its cameras, and a subscriber, on this machine alone."""
 
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edge.capture.footage import Footage
@@ -17,7 +18,8 @@ from edge.records import Result
 from edge.replay import footage_camera
 from edge.service import Node
 
-_JOIN_S = 5.0
+_LISTEN_S = 0.2
+_LAST_WORDS_S = 0.5
 
 
 def demonstrate(
@@ -70,12 +72,20 @@ def demonstrate(
                 make_camera=make_camera,
                 on_result=on_result,
             )
-            worker = threading.Thread(target=node.run, name="node")
-            worker.start()
-            while worker.is_alive():
-                heard = subscriber.next(timeout_s=0.2)
-                if heard is not None:
-                    on_heard(heard)
-            worker.join(_JOIN_S)
-            while (heard := subscriber.next(timeout_s=0.5)) is not None:
-                on_heard(heard)
+            with ThreadPoolExecutor(1, thread_name_prefix="node") as pool:
+                running = pool.submit(node.run)
+                try:
+                    while not running.done():
+                        _pass_on(subscriber, on_heard, _LISTEN_S)
+                finally:
+                    stopping.set()
+                running.result()  # an error of the node is an error of the demonstration
+            while _pass_on(subscriber, on_heard, _LAST_WORDS_S):
+                pass
+
+
+def _pass_on(subscriber: Subscriber, on_heard: Callable[[Heard], None], timeout_s: float) -> bool:
+    heard = subscriber.next(timeout_s=timeout_s)
+    if heard is not None:
+        on_heard(heard)
+    return heard is not None

@@ -61,7 +61,7 @@ def detect_pictures(
         yield Picture(file, frame, found)
 
 
-def coco_results(picture: Picture, image_id: int) -> Iterator[dict[str, Any]]:
+def coco_results(picture: Picture, image_id: int, *, counted_from: float) -> Iterator[dict[str, Any]]:
     """Write detections as COCO results entries (bbox = left, top, width, height), each also with its file name."""
     for found in picture.detections:
         x0, y0, x1, y1 = found.box
@@ -72,4 +72,5 @@ def coco_results(picture: Picture, image_id: int) -> Iterator[dict[str, Any]]:
             "category": found.kind,
             "bbox": [round(x0, 2), round(y0, 2), round(x1 - x0, 2), round(y1 - y0, 2)],
             "score": round(found.score, 4),
+            "counted": found.score >= counted_from,
         }

@@ -14,7 +14,7 @@ class EdgeError(Exception):
 
 
 class ConfigError(EdgeError):
-    """A wrong setting, scenario or argument. Caught by the command line: a restart with a better file is the only cure."""
+    """A wrong setting, scenario or argument. Caught by the command line: only a better file is a cure."""
 
     exit_code: ClassVar[int] = 2
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from edge.records import Alert, Frame, Result
 from edge.ulid import ulid
 
 _HASHED_BYTES = 1 << 20
+
+Publish = Callable[[Alert, Callable[[int], bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +110,51 @@ def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: 
 
 
 class AlertLines:
-    """Writes alerts as the JSON lines that would have been published."""
+    """Writes alerts as the JSON lines that are, or would have been, published."""
 
-    def __init__(self, write: Callable[[bytes], Any], *, node: str, boot_id: str, model: ModelIdentity | None) -> None:
-        """``write`` gets one line at a time, with its newline."""
+    def __init__(
+        self,
+        write: Callable[[bytes], Any],
+        *,
+        node: str,
+        boot_id: str,
+        model: ModelIdentity | None,
+        publish: Publish | None = None,
+    ) -> None:
+        """Start at ``seq`` 1, or where the outbox of ``publish`` stands.
+
+        Args:
+            write: gets one line at a time, with its newline.
+            node: name of the node.
+            boot_id: of the replay.
+            model: which model saw it.
+            publish: lays an alert into an outbox and returns the published bytes.
+        """
         self._write = write
         self._node = node
         self._boot_id = boot_id
         self._model = model
+        self._publish = publish
         self._seq = 0
 
     def add(self, alerts: Iterable[Alert]) -> None:
         """Write some alerts."""
         for alert in alerts:
-            self._seq += 1
-            event = alert_event(
-                alert, node=self._node, seq=self._seq, boot_id=self._boot_id, clock="unsynchronised", model=self._model
+            encode = partial(
+                alert_event, alert, node=self._node, boot_id=self._boot_id, clock="unsynchronised", model=self._model
             )
-            self._write(event + b"\n")
+            if self._publish is not None:
+                payload = self._publish(alert, lambda seq, encode=encode: encode(seq=seq))  # type: ignore[misc]
+            else:
+                self._seq += 1
+                payload = encode(seq=self._seq)
+            self._write(payload + b"\n")
 
 
 def mot_lines(result: Result) -> Iterator[str]:
-    """Write one frame's confirmed tracks as MOTChallenge text: frame from 1, id, left, top, width, height, score, -1 x3."""
+    """Write the confirmed tracks as MOTChallenge text: frame from 1, id, left, top, width, height, score, -1 x3."""
     for track in result.tracks:
         if track.confirmed:
             x0, y0, x1, y1 = track.box
-            yield f"{result.seq + 1},{track.track_id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},{track.score:.3f},-1,-1,-1"
+            box = f"{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f}"
+            yield f"{result.seq + 1},{track.track_id},{box},{track.score:.3f},-1,-1,-1"

@@ -11,8 +11,9 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ from edge.capture import Camera
 from edge.capture.slot import Slots
 from edge.capture.sources import open_source
 from edge.clock import Clock, clock_quality
-from edge.config import CameraConfig, Config
+from edge.config import CameraConfig, Config, DeliveryConfig
 from edge.delivery import wire
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
@@ -56,7 +57,7 @@ class CameraState:
     opened: bool = False
     fault: str | None = None
     last_frame_s: float | None = None
-    sight: Sight = Sight()
+    sight: Sight = field(default_factory=Sight)
     count: int | None = None
     next_seq: int | None = None
 
@@ -65,7 +66,13 @@ class CameraLoop:
     """Keeps one camera open and its slot filled."""
 
     def __init__(
-        self, camera: Camera, slots: Slots, state: CameraState, clock: Clock, metrics: Metrics, stopping: threading.Event
+        self,
+        camera: Camera,
+        slots: Slots,
+        state: CameraState,
+        clock: Clock,
+        metrics: Metrics,
+        stopping: threading.Event,
     ) -> None:
         """Start nothing yet."""
         self._camera = camera
@@ -163,9 +170,11 @@ class Node:
         self._model = wire.ModelIdentity(
             id=detector.identity.id, version=detector.identity.version, sha256=detector.identity.sha256
         )
-        self._outbox = Outbox(base / config.delivery.outbox_file, max_mb=config.delivery.outbox_max_mb)
+        delivery = from_base(config.delivery, base)
+        self._outbox_folder = Path(delivery.outbox_file).parent
+        self._outbox = Outbox(delivery, clock=clock, metrics=self.metrics)
         self._courier = Courier(
-            self._outbox, config.delivery, topics=self._topics, birth=self._birth, clock=clock, metrics=self.metrics
+            self._outbox, delivery, topics=self._topics, birth=self._birth, clock=clock, metrics=self.metrics
         )
         make = make_camera or (lambda section: open_source(section, clock, stopping, base=base))
         self._slots = Slots(section.id for section in config.camera)
@@ -217,39 +226,34 @@ class Node:
         self._tell_health()
 
     def _close_dead_run(self) -> None:
-        if self._outbox.moved_aside is not None:
-            _log.error("outbox was corrupt and has been moved aside", moved_to=str(self._outbox.moved_aside))
         for key, topic, payload in self._outbox.unfinished():
-            self._outbox.append(
-                topic,
-                lambda seq, payload=payload: wire.closing_event(  # type: ignore[misc]
-                    payload, seq=seq, boot_id=self.boot_id, utc_s=self._clock.utc_s(), reason="restarted"
-                ),
-                key=key,
-                phase="end",
+            end = partial(
+                wire.closing_event, payload, boot_id=self.boot_id, utc_s=self._clock.utc_s(), reason="restarted"
             )
-            _log.info("alert of the dead run closed", alert_id=key)
+            try:
+                self._outbox.append(topic, lambda seq, end=end: end(seq=seq), key=key, phase="end")
+            except ValueError as error:  # written by a program that spoke otherwise: nobody could end it any better
+                self._outbox.forget(key)
+                _log.error("alert of the dead run cannot be read and is forgotten", alert_id=key, error=str(error))
+            else:
+                _log.info("alert of the dead run closed", alert_id=key)
 
     def _keep(self, alerts: tuple[Alert, ...]) -> None:
-        quality = clock_quality() if alerts else "ntp"
+        quality = clock_quality() if alerts else "unsynchronised"
         for alert in alerts:
+            event = partial(
+                wire.alert_event,
+                alert,
+                node=self._config.node.id,
+                boot_id=self.boot_id,
+                clock=quality,
+                model=self._model,
+            )
             self._outbox.append(
-                self._topics.alert,
-                lambda seq, alert=alert: wire.alert_event(  # type: ignore[misc]
-                    alert,
-                    node=self._config.node.id,
-                    seq=seq,
-                    boot_id=self.boot_id,
-                    clock=quality,
-                    model=self._model,
-                ),
-                key=alert.alert_id,
-                phase=alert.phase,
+                self._topics.alert, lambda seq, event=event: event(seq=seq), key=alert.alert_id, phase=alert.phase
             )
             self.metrics.count(f"alerts_{alert.phase}")
-            _log.info(
-                "alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id
-            )
+            _log.info("alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id)
         if alerts:
             self._courier.wake()
 
@@ -268,6 +272,7 @@ class Node:
         self._health_said = (state, reason)
         self._health_due_s = now_s + self._config.delivery.health_every_s
         self._counted_s, self._counted = now_s, self.metrics.snapshot().counters
+        depth = self._outbox.depth()
         health = wire.Health(
             state=state,
             reason=reason,
@@ -277,8 +282,8 @@ class Node:
             clock=clock_quality(),
             cameras=cameras,
             temperatures_c=_temperatures_c() or None,
-            outbox=wire.OutboxHealth(waiting=self._outbox.depth(), shed=self._outbox.shed),
-            disk_free_mb=round(shutil.disk_usage(self._outbox.path.parent).free / _MB, 1),
+            outbox=wire.OutboxHealth(waiting=depth.waiting, oldest_s=depth.oldest_s, shed=depth.shed),
+            disk_free_mb=round(shutil.disk_usage(self._outbox_folder).free / _MB, 1),
         )
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 
@@ -288,7 +293,7 @@ class Node:
         judged: list[tuple[HealthState, str | None]] = [
             (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
         ]
-        judged += [("degraded", fault) for fault in (self._courier.fault, self._outbox.fault) if fault]
+        judged += [("degraded", fault) for fault in (self._courier.fault, self._outbox.fault, self._outbox.incident) if fault]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
         return state, (reason if state != "ok" else None), cameras
 
@@ -317,7 +322,7 @@ class Node:
         drained = self._courier.stop(_DRAIN_S)
         for loop in self._loops:
             loop.join(_TAKE_S)
-        _log.info("node stopped", delivered_everything=drained, outbox_depth=self._outbox.depth())
+        _log.info("node stopped", delivered_everything=drained, outbox_waiting=self._outbox.depth().waiting)
 
     def _birth(self) -> bytes:
         up_s = self._clock.monotonic_s() - self._started_s
@@ -331,6 +336,11 @@ class Node:
             libraries={name: metadata.version(name) for name in _TOLD_LIBRARIES},
         )
         return wire.encode(about)
+
+
+def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
+    """Spell out the outbox's path, which the configuration means from the folder it lies in itself."""
+    return delivery.model_copy(update={"outbox_file": str(base / Path(delivery.outbox_file).expanduser())})
 
 
 def _temperatures_c() -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Pictures for people: the frame with boxes, tracks, groups and counts drawn on it, because people look before they believe."""
+"""Pictures for people, who look before they believe: the frame with boxes, tracks, groups and counts on it."""
 
 from collections import deque
 from types import TracebackType

@@ -1,9 +1,10 @@
 """Recorded footage as a camera: a video clip or a folder of pictures, with the frames' own times.
 
-A folder of pictures has no times, so the configured rate gives them, unless ``NAME.truth.json`` beside the footage does:
-of that file only the times, the start and the radiometry are read here, never what the frames contain.
+A folder of pictures has no times, so the configured rate gives them, unless ``NAME.truth.json`` beside the footage
+does: of that file only the times, the start and the radiometry are read here, never what the frames contain.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ def read_timing(file: Path) -> Timing:
         radiometry = Radiometry(given["kind"], given.get("scale"), given.get("offset")) if given else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CameraError(f"{file}: not a truth file of edge: {error!r}") from error
-    if any(later <= earlier for earlier, later in zip(times_s, times_s[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(times_s)):
         raise CameraError(f"{file}: frames[].t_s must grow from frame to frame")
     return Timing(times_s, start_utc_s, radiometry)
 

@@ -1,4 +1,4 @@
-"""Video files through PyAV, the only place where it is imported: reading any clip, writing lossless and viewable ones."""
+"""Video files through PyAV, imported here only: reads any clip, writes lossless ones and ones to look at."""
 
 from collections.abc import Iterator
 from fractions import Fraction

@@ -97,7 +97,12 @@ class Pipeline:
         return self.follow(moment, found, sight=sight, shift=shift)
 
     def follow(
-        self, moment: Moment, detections: Sequence[Detection], *, sight: Sight | None = None, shift: CameraShift | None = None
+        self,
+        moment: Moment,
+        detections: Sequence[Detection],
+        *,
+        sight: Sight | None = None,
+        shift: CameraShift | None = None,
     ) -> Result:
         """Do the second half of ``process``: from detections, wherever they came from, to alerts."""
         sight, shift = sight or Sight(), shift or CameraShift()

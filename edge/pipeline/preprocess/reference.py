@@ -39,7 +39,9 @@ class Prepared:
 class Preprocessor:
     """AGC and model input for one camera; remembers the limits, and reuses its input tensor from frame to frame."""
 
-    def __init__(self, config: PreprocessConfig, *, multiple_px: int, scale: float = 1.0, black_hot: bool = False) -> None:
+    def __init__(
+        self, config: PreprocessConfig, *, multiple_px: int, scale: float = 1.0, black_hot: bool = False
+    ) -> None:
         """Start without limits: the first frame sets them at once.
 
         Args:

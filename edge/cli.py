@@ -1,0 +1,331 @@
+"""The commands. Each only reads its arguments, calls one program, and shows what came back.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 model. Imports happen inside the commands, so that ``--help``
+and ``check-config`` need neither the model nor the camera libraries.
+"""
+
+import json
+import signal
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge.errors import ConfigError, EdgeError
+
+if TYPE_CHECKING:
+    from edge.config import Config, Loaded
+    from edge.pipeline.detector import Detector
+
+app = typer.Typer(
+    name="edge",
+    help="Finds people in thermal video, counts them as groups, and tells a control room over MQTT.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+evaluate_app = typer.Typer(help="Measure detection and counting against truth.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file; default: the defaults.")]
+PresetOption = Annotated[str | None, typer.Option(help="border or rescue; wins over the configuration's.")]
+ModelOption = Annotated[Path | None, typer.Option(help="An .onnx file with its manifest; default: the shipped model.")]
+UnsignedOption = Annotated[bool, typer.Option("--allow-unsigned", help="Load a model without a valid signature.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+FpsOption = Annotated[float, typer.Option(min=0.1, max=120.0, help="Rate of a folder of pictures, frames per second.")]
+FootageArgument = Annotated[list[Path], typer.Argument(help="Clips or folders of pictures.")]
+
+
+def main() -> None:
+    """Run the command line; the one catcher of ``EdgeError``."""
+    try:
+        app(standalone_mode=True)
+    except EdgeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe is gone: not worth a word
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="The node's configuration file.")],
+) -> None:
+    """Run the node until it is told to stop (SIGTERM, Ctrl-C).
+
+    Example: edge run /etc/edge/node.toml
+    """
+    from edge import config, log
+    from edge.clock import SystemClock
+    from edge.service import Node
+
+    loaded = config.load(config_file)
+    log.configure(loaded.config.log)
+    _log_effective(loaded)
+    detector = _load_detector(loaded.config, config_file.parent)
+    stopping = _stop_on_signals()
+    Node(loaded.config, detector, clock=SystemClock(), stopping=stopping, base=config_file.parent.resolve()).run()
+
+
+@app.command(name="check-config")
+def check_config(
+    config_file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration file.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration and print every value in force and where it came from.
+
+    Example: edge check-config configs/border.toml
+    """
+    from edge import config
+
+    loaded = config.load(config_file)
+    rows = list(_effective(loaded))
+    if as_json:
+        print(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name, value, origin in rows:
+        table.add_row(name, json.dumps(value), origin, style=None if origin == "default" else "bold")
+    Console().print(table)
+
+
+@app.command()
+def replay(
+    footage: FootageArgument,
+    *,
+    speed: Annotated[str, typer.Option(help="max, real, or a factor such as 4.")] = "max",
+    alerts: Annotated[Path | None, typer.Option(help="Write alerts as JSON lines, as published.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help="Write tracks as MOTChallenge text.")] = None,
+    view: Annotated[Path | None, typer.Option(help="Write an .mp4 with boxes, groups and counts drawn.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Send the alerts to the configured broker.")] = False,
+    config_file: ConfigOption = None,
+    preset: PresetOption = None,
+    model: ModelOption = None,
+    allow_unsigned: UnsignedOption = False,
+    fps: FpsOption = 9.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Play footage through the deployed pipeline.
+
+    With --speed max the output is the same, byte for byte, every time.
+
+    Example: edge replay sample_footage/nine-in-snow.mkv --alerts alerts.jsonl --view seen.mp4
+    """
+    from edge.play import Outputs, play
+
+    config = _config(config_file, preset, model, allow_unsigned=allow_unsigned)
+    factor = _speed(speed)
+    base = config_file.parent if config_file else Path()
+    detector = _load_detector(config, base)
+    outputs = Outputs(alerts=alerts, tracks=tracks, view=view, publish=publish)
+    _check_outputs(alerts, tracks, view)
+    stopping = _stop_on_signals()
+    with _progress("replay") as advance:
+        report = play(
+            footage, config, detector, outputs, speed=factor, fps=fps, base=base, stopping=stopping, advance=advance
+        )
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=1))
+    else:
+        report.print()
+    if report.fault is not None:
+        raise report.fault
+
+
+@app.command()
+def detect(
+    paths: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_DIR...", help="Pictures, or folders of them.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="COCO results JSON to write.")],
+    min_score: Annotated[
+        float,
+        typer.Option(min=0.001, max=1.0, help="Write claims from this score on; 'counted' marks the deployed ones."),
+    ] = 0.01,
+    config_file: ConfigOption = None,
+    model: ModelOption = None,
+    allow_unsigned: UnsignedOption = False,
+) -> None:
+    """Detect people in pictures and write COCO results, each entry also with its file name.
+
+    Example: edge detect pictures/ --output found.json
+    """
+    from edge.detect import coco_results, detect_pictures, pictures_in
+
+    config = _config(config_file, None, model, allow_unsigned=allow_unsigned, score_low=min_score)
+    detector = _load_detector(config, config_file.parent if config_file else Path())
+    files = pictures_in(paths)
+    _check_outputs(output)
+    entries: list[dict[str, Any]] = []
+    with _progress("detect") as advance:
+        seen = detect_pictures(files, detector, config, multiple_px=detector.manifest.input.multiple_px)
+        for number, picture in enumerate(seen, start=1):
+            entries += coco_results(picture, number, counted_from=detector.score)
+            advance(number, len(files))
+    output.write_text(json.dumps(entries), encoding="utf-8")
+    counted = sum(entry["counted"] for entry in entries)
+    sys.stderr.write(f"{len(files)} pictures, {counted} people at score {detector.score:g} or more -> {output}\n")
+
+
+@app.command()
+def subscribe(
+    *,
+    host: Annotated[str, typer.Option(help="The broker.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 1883,
+    config_file: ConfigOption = None,
+    node: Annotated[str | None, typer.Option(help="Only this node.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Only this camera.")] = None,
+    priority: Annotated[str | None, typer.Option(help="Only from this priority on: important or urgent.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Leave after the first alert.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each alert as one JSON line.")] = False,
+) -> None:
+    """Show alerts on this terminal as they arrive; reconnects by itself.
+
+    Example: edge subscribe --host broker.example --json
+    """
+    from edge import config
+    from edge.screen import Filter, listen
+
+    delivery = config.load(config_file).config.delivery if config_file else config.DeliveryConfig(host=host, port=port)
+    wanted = Filter(node=node, camera=camera, priority=priority)
+    listen(delivery, wanted, stopping=_stop_on_signals(), once=once, as_json=as_json)
+
+
+@app.command()
+def demo(
+    footage: Annotated[list[Path] | None, typer.Argument(help="Clips or folders; default: the sample footage.")] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Play the footage once and leave.")] = False,
+    allow_unsigned: UnsignedOption = False,
+    model: ModelOption = None,
+) -> None:
+    """Show everything at once on this machine: broker, node with sample footage, alerts on the terminal.
+
+    Example: edge demo --once
+    """
+    from edge import log
+    from edge.clock import SystemClock
+    from edge.config import LogConfig
+    from edge.demo import demonstrate
+    from edge.screen import DemoScreen
+    from edge.shipped import shipped
+
+    log.configure(LogConfig(level="warning"))
+    config = _config(None, None, model, allow_unsigned=allow_unsigned)
+    clips = footage or sorted(shipped("sample_footage").glob("*.mkv"))
+    detector = _load_detector(config, Path())
+    with DemoScreen() as screen:
+        demonstrate(
+            clips,
+            detector,
+            clock=SystemClock(),
+            stopping=_stop_on_signals(),
+            on_broker=screen.broker,
+            on_heard=screen.heard,
+            on_result=screen.result,
+            loop=not once,
+        )
+
+
+def _config(
+    file: Path | None, preset: str | None, model: Path | None, *, allow_unsigned: bool, score_low: float | None = None
+) -> "Config":
+    """Read the configuration, if any, and lay the options of the command line over it."""
+    from edge import config
+
+    text = file.read_text(encoding="utf-8") if file and file.is_file() else ""
+    if file is not None:
+        config.load(file)  # its faults are told with its own lines, before anything is laid over it
+    table = tomllib.loads(text)
+    if preset is not None:
+        table["preset"] = preset
+    section = table.setdefault("model", {})
+    if model is not None:
+        section["path"] = str(model.resolve())
+    if allow_unsigned:
+        section["allow_unsigned"] = True
+    if score_low is not None:
+        section["score_low"] = score_low
+    return config.resolve(table, text=text, path=file).config
+
+
+def _load_detector(config: "Config", base: Path) -> "Detector":
+    from edge.pipeline import detector
+    from edge.shipped import shipped
+
+    path = base / config.model.path if config.model.path else shipped("models") / "thermal-person.onnx"
+    return detector.load(path, config.model, key=Path(__file__).parent / "model_key.pub")
+
+
+def _effective(loaded: "Loaded") -> Iterator[tuple[str, Any, str]]:
+    from edge.config import flatten
+
+    for place, value in flatten(loaded.config.model_dump(mode="json")):
+        name = ".".join(str(part) for part in place)
+        yield name, value, loaded.origins.get(name, "default")
+
+
+def _log_effective(loaded: "Loaded") -> None:
+    import structlog
+
+    told = {name: value for name, value, origin in _effective(loaded) if origin != "default"}
+    structlog.get_logger("edge").info("configuration", file=str(loaded.path), settings=told)
+
+
+def _speed(text: str) -> float | None:
+    """Read --speed: None for max, else a factor of real time."""
+    if text == "max":
+        return None
+    try:
+        factor = 1.0 if text == "real" else float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0.0 < factor <= 1000.0:  # noqa: PLR2004
+        raise ConfigError(f"--speed {text}: use max, real, or a factor above 0 such as 4")
+    return factor
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Refuse before the work and not after it."""
+    for path in paths:
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ConfigError(f"{path}: the folder {path.resolve().parent} does not exist")
+
+
+def _stop_on_signals() -> threading.Event:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar on a terminal, nothing in a pipe; ``advance(done, total)``."""
+    with ExitStack() as stack:
+        if not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        bar = stack.enter_context(
+            Progress(
+                TextColumn(label),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+        )
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

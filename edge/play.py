@@ -1,0 +1,282 @@
+"""``edge replay``: runs replays and writes what was asked for: alert lines, tracks, a film, messages to a broker."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from edge import __version__
+from edge.capture.footage import Footage
+from edge.clock import SystemClock
+from edge.config import CameraConfig, Config
+from edge.delivery.courier import Courier
+from edge.delivery.outbox import Outbox
+from edge.delivery.wire import About, ModelIdentity, Topics, encode
+from edge.errors import CameraError, ConfigError, DeliveryError, EdgeError
+from edge.metrics import Metrics
+from edge.pipeline.detector import Detector
+from edge.records import Alert
+from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, pipeline_for, replay
+from edge.service import from_base
+from edge.ulid import ulid
+from edge.view import View
+
+_DELIVERY_WAIT_S = 30.0  # without any message getting through after the last frame
+_LOOK_S = 0.05
+_LAST_WORDS_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the results of a replay go; ``None`` for nowhere."""
+
+    alerts: Path | None = None
+    tracks: Path | None = None
+    view: Path | None = None
+    publish: bool = False
+
+
+@dataclass(slots=True)
+class GroupStory:
+    """One group as the control room heard of it."""
+
+    alert_id: str
+    raised_s: float
+    ended_s: float
+    count: int
+    count_low: int
+    count_high: int
+    count_max: int
+    revisions: int
+    reasons: list[str]
+
+
+@dataclass(slots=True)
+class ClipReport:
+    """What came of one piece of footage."""
+
+    footage: str
+    frames: int = 0
+    duration_s: float = 0.0
+    frames_per_s: float = 0.0
+    groups: list[GroupStory] = field(default_factory=list)
+    fault: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a replay."""
+
+    clips: list[ClipReport] = field(default_factory=list)
+    fault: EdgeError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {"clips": [asdict(clip) for clip in self.clips]}
+
+    def print(self) -> None:
+        """Show it as tables."""
+        from rich.console import Console  # noqa: PLC0415  (only who prints pays for it)
+        from rich.table import Table  # noqa: PLC0415
+
+        console = Console()
+        for clip in self.clips:
+            title = f"{clip.footage}: {clip.frames} frames, {clip.duration_s:.1f} s, {clip.frames_per_s:.1f} frames/s"
+            table = Table("raised", "ended", "people", "range", "most", "revisions", "why", title=title)
+            for group in clip.groups:
+                table.add_row(
+                    f"{group.raised_s:.1f} s",
+                    f"{group.ended_s:.1f} s",
+                    str(group.count),
+                    f"{group.count_low}-{group.count_high}",
+                    str(group.count_max),
+                    str(group.revisions),
+                    ", ".join(group.reasons),
+                )
+            console.print(table)
+            if clip.fault:
+                console.print(f"[red]{clip.footage}: {clip.fault}[/red]")
+
+
+def play(
+    footage: Sequence[Path],
+    config: Config,
+    detector: Detector,
+    outputs: Outputs,
+    *,
+    speed: float | None,
+    fps: float,
+    base: Path,
+    stopping: threading.Event,
+    advance: Callable[[int, int | None], None] = lambda _done, _total: None,
+) -> Report:
+    """Replay every piece of footage, one after another.
+
+    Args:
+        footage: clips and folders.
+        config: configuration; a camera in it with the footage's name, or its only camera, gives lines and zones.
+        detector: loaded model.
+        outputs: what to write.
+        speed: factor of real time; ``None`` for as fast as possible.
+        fps: rate of folders of pictures.
+        base: folder that relative paths of the configuration are meant from.
+        stopping: ends the replay early.
+        advance: told of progress in frames.
+
+    Returns:
+        The report; its ``fault`` holds the first damage, after everything that could be read was written.
+
+    Raises:
+        ConfigError: impossible outputs.
+        CameraError: footage that cannot be opened at all.
+        DeliveryError: with ``publish``, messages that could not be delivered (they stay in the outbox).
+    """
+    if len(footage) > 1 and (outputs.tracks or outputs.view):
+        raise ConfigError("--tracks and --view take one piece of footage at a time")
+    report = Report()
+    with ExitStack() as stack:
+        lines: BinaryIO | None = stack.enter_context(outputs.alerts.open("wb")) if outputs.alerts else None
+        mot: TextIO | None = stack.enter_context(outputs.tracks.open("w", encoding="ascii")) if outputs.tracks else None
+        publish = stack.enter_context(_publishing(config, base, stopping)) if outputs.publish else None
+        for path in footage:
+            if stopping.is_set():
+                break
+            clip = ClipReport(str(path))
+            report.clips.append(clip)
+            view = stack.enter_context(View(outputs.view, fps=fps)) if outputs.view else None
+            try:
+                _play_one(path, config, detector, clip, lines, mot, view, publish, speed, fps, stopping, advance)
+            except CameraError as error:
+                if clip.frames == 0:
+                    raise
+                clip.fault = str(error)
+                report.fault = report.fault or error
+    return report
+
+
+def _play_one(
+    path: Path,
+    config: Config,
+    detector: Detector,
+    clip: ClipReport,
+    lines: BinaryIO | None,
+    mot: TextIO | None,
+    view: View | None,
+    publish: Publish | None,
+    speed: float | None,
+    fps: float,
+    stopping: threading.Event,
+    advance: Callable[[int, int | None], None],
+) -> None:
+    camera = footage_camera(path, fps=fps, base=_matching(config, path))
+    with Footage(path, camera_id=camera.id, fps=fps) as opened:
+        pipeline = pipeline_for(path, config, camera, detector, multiple_px=detector.manifest.input.multiple_px)
+        writer = AlertLines(
+            lines.write if lines else lambda _line: None,
+            node=config.node.id,
+            boot_id=boot_id_of(path),
+            model=ModelIdentity(
+                id=detector.identity.id, version=detector.identity.version, sha256=detector.identity.sha256
+            ),
+            publish=publish,
+        )
+        clock, stories = SystemClock(), dict[str, GroupStory]()
+        start_s, first_t_s, t_s = clock.monotonic_s(), None, 0.0
+        for step in replay(opened, pipeline):
+            writer.add(step.alerts)
+            _follow(stories, step.alerts, (step.frame.t_s if step.frame else t_s))
+            if step.frame is None or step.result is None:
+                continue
+            t_s = step.frame.t_s
+            first_t_s = t_s if first_t_s is None else first_t_s
+            clip.frames += 1
+            if mot is not None:
+                mot.writelines(line + "\n" for line in mot_lines(step.result))
+            if view is not None:
+                view.add(step.frame, step.result)
+            advance(clip.frames, opened.frames_expected)
+            if speed is not None:
+                clock.wait(stopping, max(0.0, start_s + (t_s - first_t_s) / speed - clock.monotonic_s()))
+            if stopping.is_set():
+                break
+            _summarise(clip, stories, t_s - first_t_s, clock.monotonic_s() - start_s)
+        _summarise(clip, stories, t_s - (first_t_s or 0.0), clock.monotonic_s() - start_s)
+
+
+def _summarise(clip: ClipReport, stories: dict[str, GroupStory], duration_s: float, took_s: float) -> None:
+    clip.duration_s = round(duration_s, 3)
+    clip.frames_per_s = round(clip.frames / took_s, 1) if took_s > 0 else 0.0
+    clip.groups = list(stories.values())
+
+
+def _follow(stories: dict[str, GroupStory], alerts: Sequence[Alert], t_s: float) -> None:
+    for alert in alerts:
+        group = alert.group
+        story = stories.setdefault(alert.alert_id, GroupStory(alert.alert_id, t_s, t_s, 0, 0, 0, 0, 0, []))
+        story.ended_s, story.revisions = t_s, alert.rev
+        if alert.phase != "end":  # the end says how it ended, not how many there were
+            story.count, story.count_low, story.count_high = group.count, group.count_low, group.count_high
+        story.count_max = group.count_max
+        story.reasons = [*dict.fromkeys([*story.reasons, *alert.reasons])]
+
+
+def _matching(config: Config, path: Path) -> CameraConfig | None:
+    named = [camera for camera in config.camera if camera.id == path.stem]
+    if named:
+        return named[0]
+    return config.camera[0] if len(config.camera) == 1 else None
+
+
+@contextmanager
+def _publishing(config: Config, base: Path, stopping: threading.Event) -> Iterator[Publish]:
+    """Open the outbox and the link, give the function that publishes, and see everything delivered at the end."""
+    clock = SystemClock()
+    metrics = Metrics(clock)
+    topics = Topics(config.node.id)
+    delivery = from_base(config.delivery, base)
+    started = datetime.fromtimestamp(clock.utc_s(), UTC)
+    about = About(
+        node=config.node.id, version=__version__, boot_id=ulid(0.0, "replay"), started=started, cameras=["replay"]
+    )
+    with Outbox(delivery, clock=clock, metrics=metrics) as outbox:
+        courier = Courier(
+            outbox, delivery, topics=topics, birth=lambda: encode(about), clock=clock, metrics=metrics
+        )
+
+        def publish(alert: Alert, event: Callable[[int], bytes]) -> bytes:
+            published = b""
+
+            def remembered(seq: int) -> bytes:
+                nonlocal published
+                published = event(seq)
+                return published
+
+            outbox.append(topics.alert, remembered, key=alert.alert_id, phase=alert.phase)
+            courier.wake()
+            return published
+
+        courier.start()
+        try:
+            yield publish
+            _wait_until_delivered(outbox, stopping)
+        finally:
+            courier.stop(_LAST_WORDS_S)
+        left = outbox.depth().waiting
+        if left:
+            raise DeliveryError(
+                f"{left} messages are still in {delivery.outbox_file} and go out with the next publish: "
+                f"{courier.fault or 'the broker is slow'}"
+            )
+
+
+def _wait_until_delivered(outbox: Outbox, stopping: threading.Event) -> None:
+    waiting, since_s = outbox.depth().waiting, time.monotonic()
+    while waiting and not stopping.is_set() and time.monotonic() - since_s < _DELIVERY_WAIT_S:
+        stopping.wait(_LOOK_S)
+        now = outbox.depth().waiting
+        if now != waiting:
+            waiting, since_s = now, time.monotonic()

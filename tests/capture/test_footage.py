@@ -1,0 +1,200 @@
+"""Footage is a camera: its own times, its own depth, and a clear word on what is wrong with it."""
+
+import json
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from edge.capture.footage import Footage
+from edge.capture.video import VideoWriter
+from edge.errors import CameraError
+
+WIDTH_PX, HEIGHT_PX = 53, 37  # odd and not square
+
+
+def noise(seed: int, dtype=np.uint16) -> np.ndarray:
+    """Draw one noisy picture."""
+    top = 65536 if dtype == np.uint16 else 256
+    return np.random.default_rng(seed).integers(0, top, (HEIGHT_PX, WIDTH_PX)).astype(dtype)
+
+
+def folder_of(tmp_path, pictures, suffix=".png"):
+    """Write pictures into a folder."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{index:04d}{suffix}"), picture)
+    return folder
+
+
+def clip_of(tmp_path, count=6, fps=9.0):
+    """Write a lossless 16-bit clip."""
+    file = tmp_path / "clip.mkv"
+    with VideoWriter(file, fps=fps, width_px=WIDTH_PX, height_px=HEIGHT_PX) as writer:
+        for index in range(count):
+            writer.write(index / fps, noise(index))
+    return file
+
+
+def frames_of(path, **options):
+    """Read footage to its end."""
+    with Footage(path, **options) as footage:
+        return list(footage)
+
+
+def fault_of(path):
+    """Read footage and give the frames before the fault and the fault's words."""
+    frames = []
+    with pytest.raises(CameraError) as caught, Footage(path) as footage:
+        for frame in footage:
+            frames.append(frame)  # noqa: PERF402  (what came before the fault counts)
+    return frames, str(caught.value)
+
+
+def test_sixteen_bits_come_back_exactly(tmp_path):
+    """FFV1 in Matroska gives every count back, with its time to the millisecond."""
+    frames = frames_of(clip_of(tmp_path))
+    assert [frame.seq for frame in frames] == list(range(6))
+    assert all(np.array_equal(frame.pixels, noise(frame.seq)) for frame in frames)
+    assert [frame.t_s for frame in frames] == pytest.approx([index / 9.0 for index in range(6)], abs=0.001)
+
+
+def test_writing_a_clip_twice_gives_the_same_file(tmp_path):
+    """Nothing random and no date goes into a clip."""
+    first = clip_of(tmp_path).read_bytes()
+    assert clip_of(tmp_path).read_bytes() == first
+
+
+@pytest.mark.parametrize(("suffix", "dtype"), [(".png", np.uint8), (".png", np.uint16), (".tiff", np.uint16)])
+def test_a_folder_keeps_order_and_depth(tmp_path, suffix, dtype):
+    """Pictures of a folder come in name order, at the depth they were written with."""
+    frames = frames_of(folder_of(tmp_path, [noise(seed, dtype) for seed in range(3)], suffix), fps=2.0)
+    assert [frame.t_s for frame in frames] == [0.0, 0.5, 1.0]
+    assert all(np.array_equal(frame.pixels, noise(frame.seq, dtype)) for frame in frames)
+
+
+def test_colour_becomes_grey(tmp_path):
+    """A colour picture of a grey scene is read as one channel."""
+    grey = noise(1, np.uint8)
+    frames = frames_of(folder_of(tmp_path, [cv2.merge([grey, grey, grey])]))
+    assert np.abs(frames[0].pixels.astype(int) - grey).max() <= 1
+
+
+def test_eight_bit_video_is_read_as_grey(tmp_path):
+    """An .mp4 as cameras record it gives uint8 pictures."""
+    file = tmp_path / "day.mp4"
+    with VideoWriter(file, fps=5.0, width_px=64, height_px=48) as writer:
+        for index in range(5):
+            writer.write(index / 5.0, np.full((48, 64, 3), 40 * index, np.uint8))
+    frames = frames_of(file)
+    assert [frame.pixels.dtype for frame in frames] == [np.uint8] * 5
+    assert frames[4].pixels.mean() > frames[1].pixels.mean() + 60
+
+
+def test_the_truth_file_gives_times_start_and_radiometry(tmp_path):
+    """Exact times beside the clip win over the container's milliseconds."""
+    file = clip_of(tmp_path, count=2)
+    truth = {"frames": [{"t_s": 0.0}, {"t_s": 0.1111}], "start_utc": "2026-02-03T13:16:00Z",
+             "radiometry": {"kind": "centikelvin", "scale": 0.01, "offset": -273.15}}  # fmt: skip
+    (tmp_path / "clip.truth.json").write_text(json.dumps(truth))
+    second = frames_of(file)[1]
+    assert second.t_s == 0.1111
+    assert second.captured_utc_s == pytest.approx(1770124560.1111)
+    assert second.radiometry.kind == "centikelvin"
+
+
+def test_missing_footage_names_the_setting(tmp_path):
+    """A path that is not there says which setting holds it."""
+    with pytest.raises(CameraError, match=r"camera\.source"):
+        Footage(tmp_path / "none.mkv").__enter__()
+
+
+def test_an_empty_folder_says_what_it_looked_for(tmp_path):
+    """A folder without pictures is no footage."""
+    with pytest.raises(CameraError, match=r"holds no pictures.*\.png"):
+        Footage(tmp_path).__enter__()
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
+def test_an_empty_file_is_called_empty(tmp_path, name):
+    """Zero bytes are told apart from a strange format."""
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CameraError, match="empty"):
+        Footage(tmp_path / name).__enter__()
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    """A text file is neither a clip nor a picture."""
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(CameraError, match="unknown kind"):
+        Footage(tmp_path / "notes.txt").__enter__()
+    (tmp_path / "notes.mkv").write_text("hello " * 100)
+    with pytest.raises(CameraError, match="not a readable video"):
+        Footage(tmp_path / "notes.mkv").__enter__()
+
+
+@pytest.mark.parametrize("share", [0.35, 0.6, 0.9])
+def test_a_cut_clip_gives_its_whole_frames_then_the_fault(tmp_path, share):
+    """What was recorded before the cut is played; then the cut is told."""
+    file = clip_of(tmp_path, count=30)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * share)])
+    frames, words = fault_of(file)
+    assert 5 <= len(frames) < 30
+    assert all(np.array_equal(frame.pixels, noise(frame.seq)) for frame in frames[:-1])
+    assert "truncated" in words or "damaged" in words
+
+
+def test_a_clip_shorter_than_its_truth_is_cut(tmp_path):
+    """Frames that the truth file knows and the clip lacks are missing frames."""
+    file = clip_of(tmp_path, count=3)
+    (tmp_path / "clip.truth.json").write_text(json.dumps({"frames": [{"t_s": index / 9} for index in range(5)]}))
+    frames, words = fault_of(file)
+    assert len(frames) == 3
+    assert "3 of 5 frames" in words
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path):
+    """The broken file of a folder is told by name, after the good ones were played."""
+    folder = folder_of(tmp_path, [noise(seed) for seed in range(3)])
+    (folder / "0001.png").write_bytes(b"\x89PNG broken")
+    frames, words = fault_of(folder)
+    assert len(frames) == 1
+    assert "0001.png" in words
+
+
+def test_pictures_of_another_size_or_depth_are_refused(tmp_path):
+    """A folder is one camera: size and depth stay what they were."""
+    folder = folder_of(tmp_path, [noise(0), noise(1, np.uint8)])
+    assert "uint8, but the footage began with 53x37 uint16" in fault_of(folder)[1]
+
+
+def test_floating_point_pictures_are_refused(tmp_path):
+    """A 32-bit TIFF says which depths are read."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.tiff"), noise(0).astype(np.float32))
+    assert "8-bit or 16-bit" in fault_of(folder)[1]
+
+
+def test_a_truth_file_that_is_none_is_named(tmp_path):
+    """A damaged truth file does not pass as missing."""
+    file = clip_of(tmp_path)
+    (tmp_path / "clip.truth.json").write_text("{")
+    with pytest.raises(CameraError, match=r"clip\.truth\.json"):
+        Footage(file).__enter__()
+
+
+def test_a_video_without_pictures_is_told(tmp_path):
+    """A sound file in a video container has no video stream."""
+    file = tmp_path / "sound.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.rate = 8000
+        for packet in [*stream.encode(sound), *stream.encode()]:
+            container.mux(packet)
+    with pytest.raises(CameraError, match="no video stream"):
+        Footage(file).__enter__()

@@ -1,0 +1,57 @@
+"""Is the picture worth anything: frozen, covered, shutter."""
+
+import numpy as np
+
+from edge.config import SightConfig
+from edge.pipeline.sight import SightKeeper
+from edge.records import Frame
+
+
+def noisy(seed: int) -> np.ndarray:
+    """Draw a noisy 16-bit picture of 53x37."""
+    return np.random.default_rng(seed).integers(28000, 30000, (37, 53)).astype(np.uint16)
+
+
+def look(keeper: SightKeeper, t_s: float, pixels: np.ndarray, *, ffc: bool | None = None):
+    """Show one picture."""
+    levels = (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    return keeper.update(Frame("a", 0, t_s, 0.0, pixels, ffc=ffc), levels * 20)
+
+
+def test_a_changing_picture_is_fine():
+    """Noise alone keeps a picture alive for ever."""
+    keeper = SightKeeper(SightConfig())
+    assert all(look(keeper, seq / 9, noisy(seq)).state == "ok" for seq in range(100))
+
+
+def test_a_short_freeze_is_a_shutter_and_a_long_one_a_dead_camera():
+    """The same picture for one second pauses the tracks; for longer than frozen_after_s the camera is blind."""
+    keeper = SightKeeper(SightConfig(frozen_after_s=4.0))
+    look(keeper, 0.0, noisy(0))
+    assert not look(keeper, 0.1, noisy(0)).ffc  # a 9 Hz core sent at 30 frames/s repeats itself
+    assert look(keeper, 1.0, noisy(0)).ffc
+    blind = look(keeper, 4.5, noisy(0))
+    assert (blind.state, blind.ffc) == ("blind", True)
+    assert "frozen" in (blind.reason or "")
+    assert look(keeper, 4.6, noisy(1)).state == "ok"
+
+
+def test_the_cameras_own_word_on_its_shutter_wins():
+    """A frame marked as FFC pauses the tracks although its noise changes."""
+    assert look(SightKeeper(SightConfig()), 0.0, noisy(0), ffc=True).ffc
+
+
+def test_a_covered_camera_is_blind():
+    """A picture without contrast shows nothing, whatever its noise."""
+    keeper = SightKeeper(SightConfig())
+    covered = np.random.default_rng(0).integers(100, 102, (37, 53)).astype(np.uint8)
+    sight = keeper.update(Frame("a", 0, 0.0, 0.0, covered), covered)
+    assert sight.state == "blind"
+    assert "covered" in (sight.reason or "")
+
+
+def test_a_changed_size_is_a_changed_picture():
+    """A camera that changes its resolution is not frozen."""
+    keeper = SightKeeper(SightConfig())
+    look(keeper, 0.0, noisy(0))
+    assert look(keeper, 9.0, np.ones((11, 7), np.uint16) * np.arange(7, dtype=np.uint16) * 5000).state == "ok"

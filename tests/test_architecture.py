@@ -1,0 +1,113 @@
+"""The three sentences that hold the package: imports point down, stages stay apart, only programs join."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "edge"
+
+FLOORS = {
+    "__init__": 0, "records": 0, "errors": 0, "clock": 0, "ulid": 0, "shipped": 0,
+    "config": 1, "metrics": 1,
+    "capture": 2, "delivery": 2, "pipeline.stage": 2,
+    "pipeline": 3,
+    "log": 4, "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4, "simulate": 4, "evaluate": 4,
+    "cli": 5,
+}  # fmt: skip
+STAGES_SHARED_BELOW = {
+    # what one stage is made of may be several files; these are the pieces and the stage they belong to
+    "decode": "detector",
+    "association": "tracker",
+    "bodies": "tracker",
+    "counting": "groups",
+    "reference": "preprocess",
+}
+ONE_FILE_ONLY = {"paho": "delivery/mqtt.py", "av": "capture/video.py", "onnxruntime": "pipeline/detector.py"}
+
+
+def modules() -> list[Path]:
+    """List every source file of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(file: Path) -> list[str]:
+    """List the dotted names that a file imports, also inside functions."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            found += [
+                f"{node.module}.{alias.name}" if node.module == "edge" else str(node.module) for alias in node.names
+            ]
+    return found
+
+
+def place_of(dotted: str) -> str:
+    """Name the floor-plan entry of ``edge.x.y``; a stage of the pipeline is not the pipeline itself."""
+    parts = dotted.split(".")[1:] or ["__init__"]
+    if parts[0] == "pipeline" and len(parts) > 1:
+        return "pipeline.stage"
+    return parts[0]
+
+
+def dotted_of(file: Path) -> str:
+    """Name a file as it is imported."""
+    parts = list(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def stage_of(dotted: str) -> str:
+    """Name the stage that a module of the pipeline belongs to."""
+    name = dotted.split(".")[2]
+    return STAGES_SHARED_BELOW.get(name, name)
+
+
+@pytest.mark.parametrize("file", modules(), ids=dotted_of)
+def test_imports_point_down(file: Path):
+    """No module imports from a higher floor, nor from another room of its own floor below the programs."""
+    here = place_of(dotted_of(file))
+    assert here in FLOORS, f"{here} is not on the map: give it a floor"
+    for name in imports_of(file):
+        if not name.startswith("edge.") and name != "edge":
+            continue
+        there = place_of(name) if name != "edge.__version__" else "__init__"
+        assert FLOORS[there] <= FLOORS[here], f"{dotted_of(file)} imports up: {name}"
+        if FLOORS[here] == FLOORS[there] == FLOORS["capture"]:
+            assert here == there, f"{dotted_of(file)} imports the room beside it: {name}"
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "pipeline").rglob("*.py")), ids=dotted_of)
+def test_stages_never_import_each_other(file: Path):
+    """A stage of the pipeline knows records and config, never another stage."""
+    here = dotted_of(file)
+    if here == "edge.pipeline":
+        return
+    for name in imports_of(file):
+        if name.startswith("edge.pipeline."):
+            assert stage_of(name) == stage_of(here), f"{here} imports another stage: {name}"
+
+
+@pytest.mark.parametrize(("library", "home"), ONE_FILE_ONLY.items())
+def test_a_library_of_the_outer_world_is_imported_in_one_file(library: str, home: str):
+    """MQTT, video and inference each come in through one door."""
+    doors = [
+        str(file.relative_to(PACKAGE))
+        for file in modules()
+        if any(name == library or name.startswith(library + ".") for name in imports_of(file))
+    ]
+    assert doors == [home]
+
+
+def test_a_subscriber_needs_no_model_and_no_camera_library():
+    """What a control room runs starts without onnxruntime, OpenCV or PyAV being imported."""
+    code = (
+        "import sys, edge.delivery.subscriber, edge.delivery.wire;"
+        "print([name for name in ('onnxruntime', 'cv2', 'av') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
