@@ -56,6 +56,7 @@ class Courier:
         self._wake = Wake()
         self._stopping = threading.Event()
         self._drain_until_s: float | None = None
+        self._drained = False
         self._lock = threading.Lock()
         self._states: dict[str, Message] = {}  # newest of each topic; the retained ones are said on each connection
         self._unsaid: dict[str, None] = {}
@@ -75,7 +76,9 @@ class Courier:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(drain_s + 2 * _FAREWELL_S)
-        return not self._thread.is_alive() and self._outbox.depth().waiting == 0
+        if not self._outbox.closed:  # asked a second time after the outbox was closed, the first answer stands
+            self._drained = not self._thread.is_alive() and self._outbox.depth().waiting == 0
+        return self._drained
 
     def tell(self, topic: str, payload: bytes, *, retain: bool, qos: int = 0, expiry_s: int | None = None) -> None:
         """Say a state when there is a connection; a newer one of the same topic takes its place."""

@@ -263,12 +263,11 @@ class Link:
             raise DeliveryError(f"broker {self._place}: {_why_not(error)}") from error
         try:
             self._turn_until(lambda: self._welcome is not None, "does not answer CONNECT", stopping)
-        except VersionRefusedError:
-            raise
         except DeliveryError as error:
-            if self._gone is not None and self._welcome is None:
+            if self._welcome is None and self._gone is not None:
                 raise VersionRefusedError(str(error), certain=False) from error
-            raise
+            if self._welcome is None or not self._welcome[0].is_failure:
+                raise
         reason, offered = self._welcome or (None, None)
         if reason is None or reason.is_failure:
             raise self._refusal(reason)
