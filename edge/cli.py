@@ -230,7 +230,7 @@ def demo(
             clock=SystemClock(),
             stopping=_stop_on_signals(),
             on_broker=screen.broker,
-            on_heard=screen.heard,
+            on_event=screen.event,
             on_result=screen.result,
             loop=not once,
         )

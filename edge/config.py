@@ -20,6 +20,8 @@ from edge.errors import ConfigError
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 FramePoint = tuple[Share, Share]
+Nearby = Annotated[float, Field(ge=-1.0, le=2.0)]
+LinePoint = tuple[Nearby, Nearby]
 
 _MIN_CORNERS = 3
 
@@ -40,8 +42,8 @@ class LineConfig(Section):
     """``[[camera.line]]``: a line whose crossings are counted."""
 
     id: Slug = Field(description="name of the line in alerts")
-    points: tuple[FramePoint, FramePoint] = Field(
-        description="both ends, fractions of the frame (x, y); walk from the first to the second: left and right follow"
+    points: tuple[LinePoint, LinePoint] = Field(
+        description="both ends, fractions of the frame (x, y), outside allowed; left and right as one walks from first to second"
     )
     to_left: Slug = Field("left", description="word for crossings from the right side to the left, e.g. northward")
     to_right: Slug = Field("right", description="word for crossings from the left side to the right, e.g. southward")

@@ -243,9 +243,7 @@ def _publishing(config: Config, base: Path, stopping: threading.Event) -> Iterat
         node=config.node.id, version=__version__, boot_id=ulid(0.0, "replay"), started=started, cameras=["replay"]
     )
     with Outbox(delivery, clock=clock, metrics=metrics) as outbox:
-        courier = Courier(
-            outbox, delivery, topics=topics, birth=lambda: encode(about), clock=clock, metrics=metrics
-        )
+        courier = Courier(outbox, delivery, topics=topics, birth=lambda: encode(about), clock=clock, metrics=metrics)
 
         def publish(alert: Alert, event: Callable[[int], bytes]) -> bytes:
             published = b""

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +139,22 @@ class AlertLines:
     def add(self, alerts: Iterable[Alert]) -> None:
         """Write some alerts."""
         for alert in alerts:
-            encode = partial(
-                alert_event, alert, node=self._node, boot_id=self._boot_id, clock="unsynchronised", model=self._model
-            )
+
+            def event(seq: int, alert: Alert = alert) -> bytes:
+                return alert_event(
+                    alert,
+                    node=self._node,
+                    seq=seq,
+                    boot_id=self._boot_id,
+                    clock="unsynchronised",
+                    model=self._model,
+                )
+
             if self._publish is not None:
-                payload = self._publish(alert, lambda seq, encode=encode: encode(seq=seq))  # type: ignore[misc]
+                payload = self._publish(alert, event)
             else:
                 self._seq += 1
-                payload = encode(seq=self._seq)
+                payload = event(self._seq)
             self._write(payload + b"\n")
 
 

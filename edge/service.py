@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -227,11 +226,13 @@ class Node:
 
     def _close_dead_run(self) -> None:
         for key, topic, payload in self._outbox.unfinished():
-            end = partial(
-                wire.closing_event, payload, boot_id=self.boot_id, utc_s=self._clock.utc_s(), reason="restarted"
-            )
+
+            def end(seq: int, payload: bytes = payload) -> bytes:
+                now_s = self._clock.utc_s()
+                return wire.closing_event(payload, seq=seq, boot_id=self.boot_id, utc_s=now_s, reason="restarted")
+
             try:
-                self._outbox.append(topic, lambda seq, end=end: end(seq=seq), key=key, phase="end")
+                self._outbox.append(topic, end, key=key, phase="end")
             except ValueError as error:  # written by a program that spoke otherwise: nobody could end it any better
                 self._outbox.forget(key)
                 _log.error("alert of the dead run cannot be read and is forgotten", alert_id=key, error=str(error))
@@ -241,17 +242,18 @@ class Node:
     def _keep(self, alerts: tuple[Alert, ...]) -> None:
         quality = clock_quality() if alerts else "unsynchronised"
         for alert in alerts:
-            event = partial(
-                wire.alert_event,
-                alert,
-                node=self._config.node.id,
-                boot_id=self.boot_id,
-                clock=quality,
-                model=self._model,
-            )
-            self._outbox.append(
-                self._topics.alert, lambda seq, event=event: event(seq=seq), key=alert.alert_id, phase=alert.phase
-            )
+
+            def event(seq: int, alert: Alert = alert) -> bytes:
+                return wire.alert_event(
+                    alert,
+                    node=self._config.node.id,
+                    seq=seq,
+                    boot_id=self.boot_id,
+                    clock=quality,
+                    model=self._model,
+                )
+
+            self._outbox.append(self._topics.alert, event, key=alert.alert_id, phase=alert.phase)
             self.metrics.count(f"alerts_{alert.phase}")
             _log.info("alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id)
         if alerts:
@@ -293,7 +295,9 @@ class Node:
         judged: list[tuple[HealthState, str | None]] = [
             (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
         ]
-        judged += [("degraded", fault) for fault in (self._courier.fault, self._outbox.fault, self._outbox.incident) if fault]
+        judged += [
+            ("degraded", fault) for fault in (self._courier.fault, self._outbox.fault, self._outbox.incident) if fault
+        ]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
         return state, (reason if state != "ok" else None), cameras
 

@@ -1,7 +1,8 @@
 """Capture: the world becomes ``Frame``s.
 
 A camera is a context manager and an iterator. Opening is what can fail (``CameraError``); iterating yields frames,
-raises ``CameraError`` when the camera is lost, and ends only when recorded footage is over. Replay and simulation are cameras
+raises ``CameraError`` when the camera is lost, and ends only when recorded footage
+is over. Replay and simulation are cameras
 too, so nothing downstream knows the difference.
 """
 

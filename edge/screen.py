@@ -1,0 +1,144 @@
+"""What the terminal shows of alerts: one line each for people, or one JSON line each for programs."""
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.text import Text
+
+from edge.clock import SystemClock
+from edge.config import DeliveryConfig
+from edge.delivery.brokers import Embedded
+from edge.delivery.subscriber import Event, Subscriber
+from edge.delivery.wire import AlertEvent, Health
+from edge.errors import ConfigError
+from edge.records import Result
+
+_PRIORITIES = ("routine", "important", "urgent")
+_STYLE = {"routine": "white", "important": "yellow", "urgent": "bold red"}
+_HEALTH_STYLE = {"ok": "green", "degraded": "yellow", "blind": "bold red", "offline": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which alerts are wanted; ``None`` for all."""
+
+    node: str | None = None
+    camera: str | None = None
+    priority: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a priority that does not exist.
+
+        Raises:
+            ConfigError: unknown priority.
+        """
+        if self.priority is not None and self.priority not in _PRIORITIES:
+            raise ConfigError(f"--priority {self.priority}: known are {', '.join(_PRIORITIES)}")
+
+    def wants(self, alert: AlertEvent) -> bool:
+        """Tell whether an alert passes."""
+        least = _PRIORITIES.index(self.priority) if self.priority else 0
+        return (
+            self.node in (None, alert.node)
+            and self.camera in (None, alert.data.camera)
+            and _PRIORITIES.index(alert.data.priority) >= least
+        )
+
+
+class Screen:
+    """Prints what nodes say, a line an event; rings the bell for new alerts on a terminal."""
+
+    def __init__(self, *, console: Console | None = None, bell: bool = True) -> None:
+        """Print to ``console``; default: standard output."""
+        self._console = console or Console()
+        self._bell = bell and self._console.is_terminal
+        self._health: dict[str, tuple[str, str | None]] = {}
+
+    def show(self, event: Event) -> None:
+        """Print one event; health only when it changes."""
+        if isinstance(event.body, AlertEvent):
+            self._alert(event.body)
+        elif isinstance(event.body, Health):
+            said = (event.body.state, event.body.reason)
+            if self._health.get(event.node) != said:
+                self._health[event.node] = said
+                line = f"{event.node} is {event.body.state}" + (f": {event.body.reason}" if event.body.reason else "")
+                self._console.print(Text(line, style=_HEALTH_STYLE[event.body.state]))
+        elif isinstance(event.body, str):
+            self._console.print(
+                Text(f"{event.node} is {event.body}", style="green" if event.body == "online" else "red")
+            )
+
+    def _alert(self, event: AlertEvent) -> None:
+        data = event.data
+        time = data.captured_at.astimezone().strftime("%H:%M:%S")
+        people = "person" if data.count == 1 else "people"
+        spread = f" ({data.count_low}-{data.count_high})" if data.count_low != data.count_high else ""
+        why = f"  {', '.join(data.reasons)}" if data.reasons else ""
+        line = (
+            f"{time}  {data.phase:<6}  {data.count:>2} {people}{spread:<8} {event.node}/{data.camera}"
+            f"  {data.confidence:.0%}  {data.alert_id[-6:]}:{data.rev}{why}"
+        )
+        self._console.print(Text(line, style=_STYLE[data.priority] if data.phase != "end" else "dim"))
+        if data.phase == "new" and self._bell:
+            self._console.bell()
+
+
+def listen(delivery: DeliveryConfig, wanted: Filter, *, stopping: threading.Event, once: bool, as_json: bool) -> None:
+    """Run ``edge subscribe``: print alerts until ``stopping`` is set, or the first one with ``once``."""
+    screen = Screen()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event.body, AlertEvent):
+            if not wanted.wants(event.body):
+                return
+            if as_json:
+                sys.stdout.buffer.write(event.payload + b"\n")
+                sys.stdout.buffer.flush()
+            else:
+                screen.show(event)
+            if once:
+                stopping.set()
+        elif not as_json and not once:
+            screen.show(event)
+
+    Subscriber(delivery, on_event, clock=SystemClock(), node=wanted.node or "+").run(stopping)
+
+
+class DemoScreen:
+    """The terminal of the demonstration: where the broker is, then every alert as the control room hears it."""
+
+    def __init__(self) -> None:
+        """Print to standard output."""
+        self._console = Console()
+        self._screen = Screen(console=self._console)
+        self.result: Callable[[Result], None] = lambda _result: None
+
+    def __enter__(self) -> Self:
+        """Say what is about to happen."""
+        self._console.print("edge demo: a broker, a node with sample footage as its camera, and a control room.")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say goodbye."""
+        if kind is None:
+            self._console.print("demo over")
+
+    def broker(self, broker: Embedded) -> None:
+        """Say how other programs can listen too."""
+        self._console.print(
+            f"broker ({broker.kind}, this machine only, not for production) on {broker.host}:{broker.port}; "
+            f"listen with: mosquitto_sub -h {broker.host} -p {broker.port} -t 'edge/v1/#' -v\n"
+            "Ctrl-C ends the demonstration.\n"
+        )
+
+    def event(self, event: Event) -> None:
+        """Show what came over MQTT."""
+        self._screen.show(event)

@@ -1,0 +1,336 @@
+"""The node as a whole: real footage files, a real model file, a real broker, real signals and kills."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
+from graphs import fixed_model
+
+from edge.clock import SystemClock
+from edge.config import CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
+from edge.delivery.brokers import Mosquitto, embedded_broker, mosquitto_path
+from edge.delivery.subscriber import Subscriber
+from edge.delivery.wire import About, AlertEvent, Health
+from edge.errors import ConfigError
+from edge.pipeline import detector
+from edge.service import Node
+
+ONE_PERSON = np.array([[[20.0, 30.0, 40.0, 80.0, 0.9]]])
+TWO_PEOPLE = np.array([[[20.0, 30.0, 40.0, 80.0, 0.9], [60.0, 30.0, 80.0, 80.0, 0.8]]])
+
+
+def film(folder: Path, frames: int) -> Path:
+    """Write noisy pictures of 100x90."""
+    folder.mkdir()
+    for index in range(frames):
+        picture = np.random.default_rng(index).integers(0, 255, (90, 100)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{index:04d}.png"), picture)
+    return folder
+
+
+def config_of(tmp_path: Path, port: int, *, frames: int = 60, loop: bool = False) -> Config:
+    """Configure a node with one camera that plays a film at 20 frames/s."""
+    film(tmp_path / "film", frames)
+    return Config(
+        node=NodeConfig(id="node-7"),
+        camera=(CameraConfig(id="north", source="footage:film", fps=20.0, loop=loop),),
+        model=ModelConfig(allow_unsigned=True),
+        delivery=DeliveryConfig(port=port, health_every_s=1.0, backoff_max_s=1.0),
+    )
+
+
+def node_of(tmp_path: Path, config: Config, stopping: threading.Event, **more) -> Node:
+    """Make the node with a model that sees two people in every frame."""
+    file = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    model = detector.load(file, config.model, key=tmp_path / "none")
+    return Node(config, model, clock=SystemClock(), stopping=stopping, base=tmp_path, **more)
+
+
+class Listener:
+    """A subscriber in a thread that keeps everything it hears."""
+
+    def __init__(self, port: int) -> None:
+        """Start to listen."""
+        self.heard = []
+        self._stop = threading.Event()
+        subscriber = Subscriber(
+            DeliveryConfig(port=port, backoff_max_s=1.0), self.heard.append, clock=SystemClock(), session="test"
+        )
+        self._thread = threading.Thread(target=subscriber.run, args=(self._stop,))
+        self._thread.start()
+        wait_until(lambda: subscriber.connected)
+
+    def alerts(self) -> list[AlertEvent]:
+        """Give the alerts so far."""
+        return [event.body for event in self.heard if isinstance(event.body, AlertEvent)]
+
+    def phases(self) -> list[str]:
+        """Give the phases of the alerts so far."""
+        return [alert.data.phase for alert in self.alerts()]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        self._thread.join()
+
+
+def wait_until(true, timeout_s: float = 20.0) -> None:
+    """Wait for something to become true."""
+    deadline_s = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline_s, "did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def broker():
+    """Run a loopback broker."""
+    with embedded_broker() as running:
+        yield running
+
+
+@pytest.fixture
+def listener(broker):
+    """Listen to the broker."""
+    heard = Listener(broker.port_mqtt5)
+    yield heard
+    heard.close()
+
+
+def test_one_group_gives_one_new_and_one_end(tmp_path, broker, listener):
+    """Two people in front of a camera are one alert of two, which ends when the footage does."""
+    stopping = threading.Event()
+    node_of(tmp_path, config_of(tmp_path, broker.port_mqtt5), stopping).run()
+    wait_until(lambda: "end" in listener.phases())
+    alerts = listener.alerts()
+    assert listener.phases()[0] == "new"
+    assert listener.phases().count("new") == 1
+    assert listener.phases().count("end") == 1
+    assert {alert.data.alert_id for alert in alerts} == {alerts[0].data.alert_id}
+    assert [alert.data.rev for alert in alerts] == list(range(1, len(alerts) + 1))
+    assert alerts[0].data.count == 2
+    assert alerts[-1].data.ended == "stopped"
+    assert alerts[0].source == "edge/node-7/cam/north"
+
+
+def test_the_control_room_sees_the_node_come_and_go(tmp_path, broker, listener):
+    """Birth document, online, health and offline reach a subscriber."""
+    node_of(tmp_path, config_of(tmp_path, broker.port_mqtt5, frames=30), threading.Event()).run()
+    wait_until(lambda: any(event.body == "offline" for event in listener.heard))
+    about = next(event.body for event in listener.heard if isinstance(event.body, About))
+    health = [event.body for event in listener.heard if isinstance(event.body, Health)]
+    assert about.cameras == ["north"]
+    assert about.model is not None
+    assert any(event.body == "online" for event in listener.heard)
+    assert health[-1].cameras["north"].state == "ok"
+    assert health[-1].cameras["north"].fps is None or health[-1].cameras["north"].fps > 5
+
+
+def test_a_camera_that_breaks_is_offline_and_comes_back(tmp_path, broker, listener):
+    """A damaged picture loses the camera; the health message says so; it is opened again; the node runs on."""
+    config = config_of(tmp_path, broker.port_mqtt5, frames=40, loop=True)
+    broken = tmp_path / "film" / "0020.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"broken")
+    stopping = threading.Event()
+    node = node_of(tmp_path, config, stopping)
+    thread = threading.Thread(target=node.run)
+    thread.start()
+    try:
+
+        def states():
+            return [event.body.state for event in listener.heard if isinstance(event.body, Health)]
+
+        wait_until(lambda: "offline" in states())
+        said = next(e.body for e in listener.heard if isinstance(e.body, Health) and e.body.state == "offline")
+        assert "0020.png" in (said.reason or "")
+        broken.write_bytes(whole)
+        wait_until(lambda: states()[-1] == "ok")
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def test_a_black_holed_broker_costs_no_frame(tmp_path):
+    """With a broker that accepts and never answers, the node processes as many frames as without any trouble."""
+    config = config_of(tmp_path, 1, frames=60)
+    with socket.create_server(("127.0.0.1", 0)) as hole, embedded_broker() as broker:
+        processed = {}
+        for name, port in (("good", broker.port_mqtt5), ("hole", hole.getsockname()[1])):
+            delivery = DeliveryConfig(port=port, outbox_file=f"{name}.sqlite")
+            node = node_of(tmp_path, config.model_copy(update={"delivery": delivery}), threading.Event())
+            node.run()
+            processed[name] = node.metrics.snapshot().counters["frames_processed_north"]
+    assert processed["hole"] >= 0.95 * processed["good"]
+    assert processed["good"] >= 50
+
+
+def test_a_node_without_cameras_is_refused(tmp_path):
+    """Nothing to look at is an error of the configuration."""
+    file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON})
+    model = detector.load(file, ModelConfig(allow_unsigned=True), key=tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"\[\[camera\]\]"):
+        Node(Config(), model, clock=SystemClock(), stopping=threading.Event(), base=tmp_path)
+
+
+def test_a_restarted_camera_counts_its_lost_frames(tmp_path):
+    """Gaps in the sensor's own numbering are counted as lost frames."""
+    from dataclasses import replace
+
+    from edge.capture.footage import Footage
+
+    class Gappy(Footage):
+        """A real folder whose sensor skips three numbers."""
+
+        def __iter__(self):
+            """Skip numbers 5 to 7."""
+            for frame in super().__iter__():
+                yield replace(frame, seq=frame.seq + 3) if frame.seq >= 5 else frame
+
+    config = config_of(tmp_path, 1, frames=12)
+    node = node_of(
+        tmp_path, config, threading.Event(), make_camera=lambda section: Gappy(tmp_path / "film", camera_id=section.id)
+    )
+    node.run()
+    assert node.metrics.snapshot().counters["frames_lost_north"] == 3
+
+
+def written_config(tmp_path: Path, port: int) -> Path:
+    """Write the configuration file of a node whose footage never ends."""
+    film(tmp_path / "film", 40)
+    fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f"""
+[node]
+id = "node-7"
+[[camera]]
+id = "north"
+source = "footage:film"
+fps = 20.0
+loop = true
+[model]
+path = "model.onnx"
+allow_unsigned = true
+[delivery]
+port = {port}
+backoff_max_s = 1.0
+""",
+        encoding="utf-8",
+    )
+    return file
+
+
+def started(file: Path) -> subprocess.Popen:
+    """Start ``edge run`` as its own process."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from edge.cli import main; main()", "run", str(file)],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def test_sigterm_ends_the_alerts_and_the_process_within_two_seconds(tmp_path, broker, listener):
+    """A clean stop tells the end of what was open and exits with 0."""
+    process = started(written_config(tmp_path, broker.port_mqtt5))
+    wait_until(lambda: "new" in listener.phases())
+    before_s = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.wait(10.0)
+    assert time.monotonic() - before_s < 2.0
+    assert process.returncode == 0
+    wait_until(lambda: "end" in listener.phases())
+    assert listener.alerts()[-1].data.ended == "stopped"
+
+
+def test_sigterm_is_as_quick_without_a_broker(tmp_path):
+    """A dead link does not hold up a stop; the undelivered alerts stay in the outbox."""
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        process = started(written_config(tmp_path, hole.getsockname()[1]))
+        wait_until(lambda: (tmp_path / "outbox.sqlite").exists())
+        time.sleep(3.0)  # long enough for an alert to be raised; nobody can tell us
+        before_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(10.0)
+        assert time.monotonic() - before_s < 2.5
+    with Mosquitto(tmp_path) if mosquitto_path() else embedded_broker() as broker:
+        port = getattr(broker, "port_mqtt5", broker.port)
+        heard = Listener(port)
+        file = tmp_path / "node.toml"
+        file.write_text(file.read_text().replace("port = ", f"port = {port} # was "))
+        second = started(file)
+        try:
+            wait_until(lambda: "end" in heard.phases())
+            assert heard.phases()[0] == "new"
+            assert heard.alerts()[heard.phases().index("end")].data.ended == "stopped"
+        finally:
+            second.send_signal(signal.SIGTERM)
+            second.wait(10.0)
+            heard.close()
+
+
+def test_the_alerts_of_a_killed_node_are_closed_by_the_next_run(tmp_path, broker, listener):
+    """After kill -9 the next start ends the dead run's alert with reason restarted, then raises its own."""
+    file = written_config(tmp_path, broker.port_mqtt5)
+    first = started(file)
+    wait_until(lambda: "new" in listener.phases())
+    first.kill()
+    first.wait()
+    second = started(file)
+    try:
+        wait_until(lambda: listener.phases().count("new") == 2)
+        ends = [alert for alert in listener.alerts() if alert.data.phase == "end"]
+        assert [end.data.ended for end in ends] == ["restarted"]
+        assert ends[0].data.alert_id == listener.alerts()[0].data.alert_id
+        numbers = [alert.data.seq for alert in listener.alerts()]
+        assert numbers == sorted(set(numbers))
+    finally:
+        second.send_signal(signal.SIGTERM)
+        second.wait(10.0)
+
+
+def test_a_corrupt_outbox_is_moved_aside_and_the_service_goes_on(tmp_path, broker, listener):
+    """Garbage in the outbox file costs neither the start nor the alerts of this run."""
+    config = config_of(tmp_path, broker.port_mqtt5)
+    (tmp_path / "outbox.sqlite").write_bytes(b"garbage" * 1000)
+    node_of(tmp_path, config, threading.Event()).run()
+    wait_until(lambda: "end" in listener.phases())
+    assert list(tmp_path.glob("outbox.sqlite.corrupt-*"))
+    health = [event.body for event in listener.heard if isinstance(event.body, Health)]
+    assert any("corrupt" in (said.reason or "") for said in health)
+
+
+def test_metrics_are_served_on_loopback(tmp_path):
+    """Prometheus finds the counters; a port that is taken names the setting."""
+    import urllib.request
+
+    from edge.config import MetricsConfig
+    from edge.delivery.brokers import free_port
+
+    port = free_port()
+    config = config_of(tmp_path, 1, frames=400).model_copy(update={"metrics": MetricsConfig(port=port)})
+    stopping = threading.Event()
+    node = node_of(tmp_path, config, stopping)
+    thread = threading.Thread(target=node.run)
+    thread.start()
+    try:
+        wait_until(lambda: node.metrics.snapshot().counters.get("frames_processed_north", 0) > 5)
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        assert "edge_frames_processed_north_total" in page
+        assert "edge_stage_detect_seconds_total" in page
+        other = config.model_copy(update={"delivery": DeliveryConfig(port=1, outbox_file="other.sqlite")})
+        with pytest.raises(ConfigError, match=r"metrics\.port"):
+            node_of(tmp_path, other, threading.Event()).run()
+    finally:
+        stopping.set()
+        thread.join()
