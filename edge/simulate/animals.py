@@ -26,7 +26,7 @@ class _Build:
 
 
 _BUILDS: dict[Kind, _Build] = {
-    "deer": _Build(1.05, 0.95, 0.2, 0.032, 0.5, 0.95, 0.24, 0.12, 0.20, 0.075),
+    "deer": _Build(1.05, 1.05, 0.19, 0.028, 0.5, 0.95, 0.24, 0.12, 0.20, 0.075),
     "cattle": _Build(1.35, 1.45, 0.36, 0.065, 0.45, 0.35, 0.36, 0.6, 0.26, 0.13),
     "horse": _Build(1.5, 1.35, 0.3, 0.055, 0.7, 0.8, 0.42, 0.6, 0.24, 0.11),
     "dog": _Build(0.55, 0.55, 0.12, 0.024, 0.16, 0.7, 0.15, 0.28, 0.28, 0.06),
@@ -41,7 +41,10 @@ def animal_figure(kind: Kind, stance: Stance, air_c: float, object_id: int, size
     fur_c, face_c, leg_c = (air_c + excess_c * build.leak * part for part in (1.0, 1.9, 1.25))
     back, girth, half = build.back_m * size, build.girth_m * size, build.length_m * size / 2
     middle_z = back - girth
-    body.limb((-half + girth, 0.0, middle_z), (half - girth, 0.0, middle_z), (girth, girth * 1.04), fur_c)
+    # deep chest, tucked waist, round rump
+    waist = (-0.12 * half, 0.0, middle_z + girth * 0.1)
+    body.limb(waist, (half - girth, 0.0, middle_z), (girth * 0.82, girth * 1.05), fur_c)
+    body.limb((-half + girth * 0.9, 0.0, middle_z + girth * 0.12), waist, (girth * 0.95, girth * 0.82), fur_c)
     # the belly has less fur: a warm strip that thermal pictures of game always show
     body.limb((-half + girth, 0.0, middle_z - girth * 0.5), (half - girth, 0.0, middle_z - girth * 0.4), (girth * 0.6,) * 2, leg_c)
     _head(body, build, size, (half - girth * 0.4, middle_z + girth * 0.45), (fur_c, face_c), grazes=grazes and stance.speed_m_s < 0.2)  # noqa: PLR2004
@@ -57,10 +60,12 @@ def animal_figure(kind: Kind, stance: Stance, air_c: float, object_id: int, size
         # lateral sequence: hind, fore of one side, then the other, a quarter of a stride apart
         swing = 0.38 * vigour * math.sin(phase + (index * math.pi / 2))
         hip = (forward * (half - girth * 0.75), side * girth * 0.55, middle_z - girth * 0.3)
-        knee = (hip[0] + 0.5 * hip[2] * math.sin(swing), hip[1], hip[2] * 0.5)
-        foot = (knee[0] + 0.5 * hip[2] * math.sin(swing * 0.6 - 0.12 * vigour), hip[1], 0.03)
-        body.limb(hip, knee, (build.leg_m * size * 2.0, build.leg_m * size * 1.2), leg_c)
-        body.limb(knee, foot, (build.leg_m * size * 1.1, build.leg_m * size * 0.8), leg_c)
+        # hind legs bend backwards at the hock, fore legs hardly
+        hock = -0.16 if forward < 0 else 0.03
+        knee = (hip[0] + hip[2] * (0.5 * math.sin(swing) + hock), hip[1], hip[2] * 0.5)
+        foot = (hip[0] + hip[2] * math.sin(swing) * 0.95, hip[1], 0.03 + 0.05 * hip[2] * max(0.0, math.cos(phase + index * math.pi / 2)))
+        body.limb(hip, knee, (build.leg_m * size * 2.1, build.leg_m * size * 1.0), leg_c)
+        body.limb(knee, foot, (build.leg_m * size * 0.95, build.leg_m * size * 0.7), leg_c)
     return body.put(
         stance.right_m,
         stance.ahead_m,

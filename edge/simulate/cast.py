@@ -30,10 +30,10 @@ class Actor:
     vehicle: str = ""
     engine_warmer_c: float = 0.0
 
-    def figures(self, stance: Stance, air_c: float) -> Iterator[Figure]:
+    def figures(self, stance: Stance, air_c: float, sun_c: float) -> Iterator[Figure]:
         """Build the body and what it carries."""
         if self.person is not None:
-            yield person_figure(self.person, stance, air_c)
+            yield person_figure(self.person, stance, air_c, sun_c)
             if self.person.suitcase:
                 yield suitcase_figure(self.person, stance, air_c)
             if self.sledge:
@@ -48,7 +48,7 @@ class Cast:
     """Everybody in a scenario, with ids that start at 1 in the order of the file: people, animals, vehicles."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._air_c = scenario.weather.air_c
+        self._air_c, self._sun_c = scenario.weather.air_c, scenario.weather.sun_c
         self.standing = standing_figures(scenario.things, self._air_c, scenario.seed)
         self.actors: list[Actor] = []
         for number, party in enumerate(scenario.parties):
@@ -74,7 +74,7 @@ class Cast:
 
     def figures(self, stances: dict[int, Stance]) -> list[Figure]:
         """Build everything that moves."""
-        return [figure for actor in self.actors for figure in actor.figures(stances[actor.object_id], self._air_c)]
+        return [figure for actor in self.actors for figure in actor.figures(stances[actor.object_id], self._air_c, self._sun_c)]
 
     def _people(self, party: Party, number: int, seed: int) -> Iterator[Actor]:
         count = party.adults + party.children

@@ -19,6 +19,11 @@ NO_CAPSULES: Floats = np.zeros((0, 9))
 NO_QUADS: Floats = np.zeros((0, 4, 3))
 
 
+def between(first_c: float, second_c: float, share: float) -> float:
+    """Mix two temperatures: 0 gives the first, 1 the second."""
+    return first_c + (second_c - first_c) * share
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One thing at one moment.
@@ -29,6 +34,7 @@ class Figure:
         foot_m: where it touches the ground.
         texture_c: unevenness of its surface temperature; ``texture_seed`` which one it has for life.
         object_id: id in the truth, None for what is not in it.
+        hangs_on_m: the ground point its texture hangs on, where several figures share one; None for the foot.
         gaps: share of holes (leaves, twigs) through which the background is seen.
     """
 
@@ -41,6 +47,7 @@ class Figure:
     object_id: int | None = None
     kind: Kind | None = None
     gaps: float = 0.0
+    hangs_on_m: tuple[float, float] | None = None
 
 
 class Body:
@@ -87,6 +94,7 @@ class Body:
         object_id: int | None = None,
         kind: Kind | None = None,
         gaps: float = 0.0,
+        hangs_on_m: tuple[float, float] | None = None,
     ) -> Figure:
         """Place the body on the ground, facing ``heading_rad`` (0 is ahead, clockwise)."""
         sine, cosine = math.sin(heading_rad), math.cos(heading_rad)
@@ -106,4 +114,5 @@ class Body:
             object_id=object_id,
             kind=kind,
             gaps=gaps,
+            hangs_on_m=hangs_on_m,
         )

@@ -21,6 +21,8 @@ Picture = npt.NDArray[np.float32]
 _TILE_PX = 512
 _CELL_PX = 8.0  # one bump of the tile
 _FARTHEST_M = 1500.0
+_INVISIBLE = 1.6  # bumps smaller than the footprint by this factor are left out
+_COARSE_PX = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,11 @@ class Surface:
 
 
 _SURFACES: dict[str, Surface] = {
-    "snow": Surface(0.0, 0.985, ((0.35, 0.25, 1.0), (1.7, 0.35, 2.5), (8.0, 0.4, 3.0), (45.0, 0.5, 1.5)), 0.0),
-    "grass": Surface(0.5, 0.975, ((0.3, 0.6, 1.0), (1.2, 0.6, 1.0), (6.0, 0.5, 1.3), (40.0, 0.7, 1.0)), 0.8),
-    "stone": Surface(1.0, 0.95, ((0.5, 0.9, 1.0), (2.1, 0.9, 1.4), (9.0, 0.8, 1.0), (50.0, 0.8, 1.0)), 1.6),
-    "asphalt": Surface(1.5, 0.955, ((0.5, 0.12, 1.0), (3.0, 0.2, 4.0), (14.0, 0.35, 2.0), (60.0, 0.4, 1.0)), 0.5),
-    "soil": Surface(0.8, 0.96, ((0.4, 0.45, 1.0), (1.5, 0.5, 3.0), (7.0, 0.5, 1.0), (40.0, 0.6, 1.0)), 0.9),
+    "snow": Surface(0.0, 0.985, ((0.16, 0.15, 1.0), (0.5, 0.25, 1.0), (1.9, 0.3, 2.5), (8.0, 0.35, 3.0), (45.0, 0.5, 1.5)), 0.0),
+    "grass": Surface(0.5, 0.975, ((0.13, 0.7, 1.0), (0.45, 0.6, 1.0), (1.7, 0.45, 1.0), (7.0, 0.4, 1.3), (40.0, 0.6, 1.0)), 0.6),
+    "stone": Surface(1.0, 0.95, ((0.2, 0.7, 1.0), (0.7, 0.9, 1.0), (2.4, 0.7, 1.4), (9.0, 0.6, 1.0), (50.0, 0.7, 1.0)), 1.2),
+    "asphalt": Surface(1.5, 0.955, ((0.25, 0.1, 1.0), (0.8, 0.12, 1.0), (3.0, 0.2, 4.0), (14.0, 0.35, 2.0), (60.0, 0.4, 1.0)), 0.5),
+    "soil": Surface(0.8, 0.96, ((0.14, 0.4, 1.0), (0.5, 0.45, 1.0), (1.8, 0.45, 3.0), (7.0, 0.4, 1.0), (40.0, 0.5, 1.0)), 0.7),
 }
 _HILLS_WARMER_C = -1.5
 
@@ -101,7 +103,8 @@ def backdrop(scenario: Scenario, pose: Pose, margin_px: int = 0) -> Backdrop:
     x = (np.float32(pose.place_m[0]) + rays[..., 0] * reach).astype(np.float32)
     y = (np.float32(pose.place_m[1]) + rays[..., 1] * reach).astype(np.float32)
     grazing = -down / length
-    footprint_m = range_m / np.float32(pose.focal_px) / np.sqrt(np.maximum(grazing, 1e-3))
+    # between the footprint's width and its much larger depth: the eye reads far ground as bands, but faint ones
+    footprint_m = range_m / np.float32(pose.focal_px) / np.maximum(grazing, np.float32(1e-3)) ** np.float32(0.8)
     warm_c = _ground_c(scenario, x, y, footprint_m, grazing)
     if (rays[..., 2] > -np.sin(math.radians(1))).any():
         above = _above_c(scenario, pose, rays, length)
@@ -114,12 +117,12 @@ def backdrop(scenario: Scenario, pose: Pose, margin_px: int = 0) -> Backdrop:
 def _ground_c(scenario: Scenario, x: Picture, y: Picture, footprint_m: Picture, grazing: Picture) -> Picture:
     surface, weather = _SURFACES[scenario.terrain.surface], scenario.weather
     warm = np.full(x.shape, weather.ground_c + surface.warmer_c, np.float32)
-    shift = np.float32(scenario.seed % 97 + 500)
+    shift = scenario.seed % 97 + 500
+    finest_m, largest_m = float(footprint_m.min()), float(footprint_m.max())
     for number, (size_m, deviation_c, longer) in enumerate(surface.octaves):
-        turn = 0.6 + 1.1 * number
-        along = (x * np.float32(math.cos(turn)) + y * np.float32(math.sin(turn))) / np.float32(size_m * longer)
-        beside = (y * np.float32(math.cos(turn)) - x * np.float32(math.sin(turn))) / np.float32(size_m)
-        bumps = _noise(along + shift, beside + shift * np.float32(0.61))
+        if finest_m > _INVISIBLE * size_m:
+            continue
+        bumps = _bumps(x, y, size_m, longer, 0.6 + 1.1 * number, shift, coarse=largest_m * _COARSE_PX < size_m)
         amplitude = np.float32(deviation_c * scenario.terrain.contrast) / (1 + (footprint_m / np.float32(size_m * 0.5)) ** 2)
         warm += bumps * amplitude
         if surface.patch_c and number == len(surface.octaves) - 2:
@@ -130,6 +133,19 @@ def _ground_c(scenario: Scenario, x: Picture, y: Picture, footprint_m: Picture, 
     # at grazing angles the ground mirrors the sky: far ground looks colder than near ground
     mirror = (1 - surface.emissivity) + 0.10 * (1 - np.clip(grazing, 0, 1)) ** 5
     return warm + mirror * (np.float32(weather.sky_c) - warm)  # type: ignore[no-any-return]
+
+
+def _bumps(x: Picture, y: Picture, size_m: float, longer: float, turn: float, shift: int, *, coarse: bool) -> Picture:
+    """Give one octave; where its bumps are many pixels large everywhere, a quarter of the resolution is enough."""
+    shape = (x.shape[1], x.shape[0])
+    if coarse:
+        quarter = (shape[0] // 4, shape[1] // 4)
+        x, y = (cv2.resize(part, quarter, interpolation=cv2.INTER_AREA) for part in (x, y))
+    cosine, sine = math.cos(turn), math.sin(turn)
+    along = x * np.float32(cosine / size_m / longer) + y * np.float32(sine / size_m / longer)
+    beside = y * np.float32(cosine / size_m) - x * np.float32(sine / size_m)
+    bumps = _noise(along + np.float32(shift), beside + np.float32(shift * 0.61))
+    return cv2.resize(bumps, shape, interpolation=cv2.INTER_LINEAR) if coarse else bumps  # type: ignore[no-any-return]
 
 
 def _pave(warm: Picture, road: Road, x: Picture, y: Picture, footprint_m: Picture) -> None:

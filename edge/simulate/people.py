@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.simulate.figures import Body, Figure
+from edge.simulate.figures import Body, Figure, between
 from edge.simulate.scenario import Gait
 from edge.simulate.walks import Stance
 
@@ -46,25 +46,26 @@ class Person:
     suitcase: bool
     bowed: float
     phase_rad: float
+    dark: tuple[float, float]
 
-    def clothes(self, air_c: float) -> Clothes:
-        """Give the surface temperatures in this air: what lies between the skin's and the air's, by how well it insulates."""
+    def clothes(self, air_c: float, sun_c: float) -> Clothes:
+        """Give the surface temperatures: between the skin's and the air's, by how well the cloth insulates, and sunlit."""
         excess_c = _CORE_C - air_c
         leak = 1 - self.insulation
         # trousers are thinner than jackets: on winter pictures the legs are brighter than the chest
         return Clothes(
-            jacket=air_c + excess_c * leak,
-            trousers=air_c + excess_c * min(1.0, leak * 1.45),
-            hat=air_c + excess_c * min(1.0, leak * 1.7 + 0.05),
-            face=air_c + excess_c * 0.78,
+            jacket=air_c + excess_c * leak + sun_c * self.dark[0],
+            trousers=air_c + excess_c * min(1.0, leak * 1.45) + sun_c * self.dark[1],
+            hat=air_c + excess_c * min(1.0, leak * 1.7 + 0.05) + sun_c * 0.8,
+            face=air_c + excess_c * 0.78 + sun_c * 0.15,
             hands=air_c + excess_c * min(0.8, leak + 0.35),
             shoes=air_c + excess_c * leak * 0.7,
         )
 
 
-def person_figure(person: Person, stance: Stance, air_c: float) -> Figure:
+def person_figure(person: Person, stance: Stance, air_c: float, sun_c: float = 0.0) -> Figure:
     """Build the body of ``person`` as it stands, walks, runs, crawls, sits or lies in ``stance``."""
-    body, wear = Body(), person.clothes(air_c)
+    body, wear = Body(), person.clothes(air_c, sun_c)
     moving = stance.speed_m_s > 0.05  # noqa: PLR2004  below this nobody lifts a foot
     if moving and person.gait == "crawl":
         _crawl(body, person, wear, stance)
@@ -101,7 +102,7 @@ def _upright(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
     _trunk(body, person, wear, (0.0, 0.0, hip_z), neck)
     if person.backpack:
         back = (neck[0] * 0.62 - 0.13 * h, 0.0, hip_z + 0.19 * h)
-        body.limb(back, (back[0], 0.0, back[2] + 0.11 * h), (0.085 * h, 0.08 * h), _between(wear.jacket, wear.shoes, 0.8))
+        body.limb(back, (back[0], 0.0, back[2] + 0.11 * h), (0.085 * h, 0.08 * h), between(wear.jacket, wear.shoes, 0.8))
 
 
 def _trunk(body: Body, person: Person, wear: Clothes, hips: Joint, neck: Joint) -> None:
@@ -126,7 +127,7 @@ def _head(body: Body, person: Person, wear: Clothes, neck: Joint, up: Joint) -> 
     size = math.sqrt(up[0] ** 2 + up[1] ** 2 + up[2] ** 2)
     x, y, z = (neck[i] + up[i] / size * reach for i in range(3))
     forward = (up[2] / size, 0.0, -up[0] / size)
-    body.limb(neck, (x, y, z), (0.042 * h, 0.042 * h), _between(wear.face, wear.jacket, 0.5))
+    body.limb(neck, (x, y, z), (0.042 * h, 0.042 * h), between(wear.face, wear.jacket, 0.5))
     body.ball((x, y, z + 0.1 * radius), radius * 1.08, wear.hat)
     face = (x + forward[0] * radius * 0.42, y, z + forward[2] * radius * 0.42 - radius * 0.12)
     body.ball(face, radius * 0.78, wear.face)
@@ -207,10 +208,6 @@ def _rest(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
     _trunk(body, person, wear, (0.0, 0.0, seat_z), neck)
 
 
-def _between(first_c: float, second_c: float, share: float) -> float:
-    return first_c + (second_c - first_c) * share
-
-
 def suitcase_figure(person: Person, stance: Stance, air_c: float) -> Figure:
     """Build the suitcase beside a walker: a thing of its own, outside the person's box."""
     body = Body()
@@ -232,7 +229,7 @@ def make_person(
 ) -> Person:
     """Draw the small differences between people: build, posture, how thick the coat is, the step they are in."""
     generator = np.random.default_rng([seed, 23, object_id])
-    stout, thickness, bowed, phase = generator.uniform(0, 1, 4)
+    stout, thickness, bowed, phase, jacket, trousers = generator.uniform(0, 1, 6)
     return Person(
         object_id=object_id,
         height_m=height_m,
@@ -243,4 +240,5 @@ def make_person(
         suitcase=suitcase,
         bowed=float(bowed),
         phase_rad=2 * math.pi * float(phase),
+        dark=(0.2 + 0.8 * float(jacket), 0.2 + 0.8 * float(trousers)),
     )

@@ -95,6 +95,7 @@ class Weather(Section):
     ground_c: float = Field(-12, ge=-60, le=80)
     ground_end_c: float | None = Field(None, ge=-60, le=80, description="ground at the end of the clip, for dusk and dawn")
     sky_c: float = Field(-35, ge=-90, le=50, description="apparent temperature straight up; clouds are warm, clear sky cold")
+    sun_c: float = Field(0, ge=0, le=40, description="what the sun adds to dark clothes; light ones get a fifth of it")
     fog_m: float | None = Field(None, ge=20, le=20000, description="range at which a third of the contrast is left")
     rain_mm_h: float = Field(0, ge=0, le=100)
     snowfall_mm_h: float = Field(0, ge=0, le=20, description="water equivalent")

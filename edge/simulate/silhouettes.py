@@ -37,6 +37,7 @@ class Silhouette:
         range_m: distance from the camera to its foot.
         outlines: per part (painted in this order) its polygon (K, 2) in pixels and its temperature.
         bounds: integer x0, y0, x1, y1 of the patch.
+        anchor: the pixel on which the texture hangs, so that it moves with the body; and its ``px_per_m``.
     """
 
     figure: Figure
@@ -44,6 +45,7 @@ class Silhouette:
     range_m: float
     outlines: list[tuple[Floats, float]]
     bounds: tuple[int, int, int, int]
+    anchor: tuple[float, float]
     px_per_m: float
     _drawn: tuple[Picture, Picture] | None = field(default=None)
 
@@ -68,16 +70,12 @@ class Silhouette:
         warmth = small[..., 0] / np.maximum(cover, _CHUNK)
         figure = self.figure
         if figure.texture_c > 0 or figure.gaps > 0:
-            texture = textured_patch(self.bounds, self._anchor(), self.px_per_m, figure.texture_seed)
+            texture = textured_patch(self.bounds, self.anchor, self.px_per_m, figure.texture_seed)
             warmth = warmth + figure.texture_c * texture
             if figure.gaps > 0:
                 # leaves let the background through where their own texture is thinnest
                 cover = cover * np.clip((texture + 1.6 - 4 * figure.gaps) * 2.5, 0, 1)
         return cover, warmth.astype(np.float32)
-
-    def _anchor(self) -> tuple[float, float]:
-        # texture hangs on the middle of the box's lower edge, so that it walks along with the body
-        return (self.box[0] + self.box[2]) / 2, self.box[3]
 
 
 def see(pose: Pose, figures: Sequence[Figure]) -> list[Silhouette]:
@@ -97,6 +95,8 @@ def see(pose: Pose, figures: Sequence[Figure]) -> list[Silhouette]:
     corners, corner_depth = pose.project(quads.reshape(-1, 3))
     corners, corner_depth = corners.reshape(-1, 4, 2), corner_depth.reshape(-1, 4)
     nearest = np.minimum(first_depth, last_depth)
+    hooks = np.array([[*(figure.hangs_on_m or figure.foot_m), 0.0] for figure in figures])
+    anchors, anchor_depth = pose.project(hooks)
     seen: list[Silhouette] = []
     for index, figure in enumerate(figures):
         mine, mine_quads = np.flatnonzero(owners == index), np.flatnonzero(quad_owners == index)
@@ -122,7 +122,8 @@ def see(pose: Pose, figures: Sequence[Figure]) -> list[Silhouette]:
                 range_m=range_m,
                 outlines=[(outline, warm_c) for _, outline, warm_c in parts],
                 bounds=_bounds((x0, y0, x1, y1), pose),
-                px_per_m=pose.focal_px / max(range_m, NEAR_M),
+                anchor=(float(anchors[index, 0]), float(anchors[index, 1])),
+                px_per_m=pose.focal_px / max(float(anchor_depth[index]), NEAR_M),
             )
         )
     seen.sort(key=lambda silhouette: -silhouette.range_m)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from edge.simulate.figures import Body, Figure
+from edge.simulate.figures import Body, Figure, between
 from edge.simulate.scenario import Thing
 from edge.simulate.walks import Stance
 
@@ -23,24 +23,24 @@ def vehicle_figure(kind: str, stance: Stance, air_c: float, engine_warmer_c: flo
     length, width, bonnet, roof = _SIZES[kind]
     half, side, body = length / 2, width / 2, Body()
     runs = engine_warmer_c > 5  # noqa: PLR2004  a cold engine warms no tyres
-    tyre_c = air_c + (9.0 if runs and stance.speed_m_s > 1 else 1.0)
+    tyre_c = air_c + (6.0 if runs and stance.speed_m_s > 1 else 1.0)
     paint_c, glass_c = air_c + (1.2 if runs else -1.5), air_c - 5.0
     engine_c = air_c + engine_warmer_c
     # the floor first, so that a lower engine shows as a glow between the wheels
     body.face([(-half, -side, 0.3), (half, -side, 0.3), (half, side, 0.3), (-half, side, 0.3)], air_c + engine_warmer_c * 0.3)
     cabin_back = -half + 0.1
     cabin_front = half - (1.25 if kind == "car" else 0.7)
-    body.box((-half, -side, 0.28), (half, side, bonnet), paint_c, paint_c, _mix(paint_c, engine_c, 0.55))
+    body.box((-half, -side, 0.28), (half, side, bonnet), paint_c, paint_c, between(paint_c, engine_c, 0.55))
     body.face(
         [(cabin_front, -side * 0.85, bonnet + 0.01), (half - 0.1, -side * 0.85, bonnet + 0.01)]
         + [(half - 0.1, side * 0.85, bonnet + 0.01), (cabin_front, side * 0.85, bonnet + 0.01)],
-        _mix(paint_c, engine_c, 0.75),
+        between(paint_c, engine_c, 0.75),
     )
     _cabin(body, (cabin_back, cabin_front, side, bonnet, roof), paint_c, glass_c, kind)
     for forward in (half - 0.8, -half + 0.8):
         for edge in (side, -side):
             body.limb((forward, edge * 0.88, 0.33), (forward, edge, 0.33), (0.33, 0.33), tyre_c)
-            body.ball((forward, edge * 1.02, 0.33), 0.13, tyre_c + (6.0 if runs else 0.0))
+            body.ball((forward, edge * 1.02, 0.33), 0.13, tyre_c + (3.0 if runs else 0.0))
     body.limb((-half - 0.05, -side * 0.5, 0.3), (-half + 0.1, -side * 0.5, 0.3), (0.05, 0.05), air_c + engine_warmer_c * 1.3)
     return body.put(
         stance.right_m,
@@ -71,7 +71,7 @@ def _cabin(body: Body, shape: tuple[float, float, float, float, float], paint_c:
         body.face(windscreen, glass_c if end > 0 or kind == "car" else paint_c)
     for edge in (1, -1):
         window = [corners[-1, edge, 0], corners[1, edge, 0], corners[1, edge, 1], corners[-1, edge, 1]]
-        body.face(window, _mix(paint_c, glass_c, 0.7) if kind == "car" else paint_c)
+        body.face(window, between(paint_c, glass_c, 0.7) if kind == "car" else paint_c)
     # the roof looks at the sky and loses heat to it all night
     body.face([corners[-1, -1, 1], corners[1, -1, 1], corners[1, 1, 1], corners[-1, 1, 1]], paint_c - 3.0)
 
@@ -99,16 +99,19 @@ def _temperature(thing: Thing, air_c: float, natural_c: float) -> float:
 def _bush(thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator) -> Iterator[Figure]:
     height = (thing.height_m or 1.6) * float(generator.uniform(0.8, 1.15))
     warm_c, body = _temperature(thing, air_c, -0.5), Body()
-    for _ in range(26):
-        angle, reach, rise = generator.uniform(0, 2 * math.pi), math.sqrt(generator.uniform(0, 1)), generator.uniform(0.08, 0.9)
-        spread = height * 0.55 * math.sqrt(1.05 - rise**2) * reach
-        centre = (float(spread * math.cos(angle)), float(spread * math.sin(angle)), float(rise * height))
-        body.ball(centre, height * float(generator.uniform(0.09, 0.17)), warm_c + float(generator.normal(0, 0.5)))
-    for _ in range(7):
-        angle, tip = generator.uniform(0, 2 * math.pi), height * float(generator.uniform(0.9, 1.15))
-        end = (float(0.3 * height * math.cos(angle)), float(0.3 * height * math.sin(angle)), tip)
-        body.limb((0.0, 0.0, 0.1), end, (0.025, 0.012), warm_c - 0.6)
-    yield body.put(*place, 0.0, texture=(0.9, int(generator.integers(1000))), gaps=0.10)
+    for _ in range(34):
+        # stems from the root outwards, each with side twigs: a net of branches, dense low in the middle, open at the rim
+        angle, lean = float(generator.uniform(0, 2 * math.pi)), float(generator.uniform(0.1, 1.05))
+        reach = height * float(generator.uniform(0.55, 1.0))
+        tip = (reach * math.sin(lean) * math.cos(angle), reach * math.sin(lean) * math.sin(angle), reach * math.cos(lean) + 0.05)
+        body.limb((0.0, 0.0, 0.02), tip, (0.02, 0.012), warm_c - 0.6)
+        for _ in range(3):
+            share = float(generator.uniform(0.35, 1.0))
+            root = (tip[0] * share, tip[1] * share, tip[2] * share)
+            spread = height * 0.16 * generator.normal(0, 1, 3)
+            end = (root[0] + float(spread[0]), root[1] + float(spread[1]), max(0.03, root[2] + abs(float(spread[2]))))
+            body.limb(root, end, (height * 0.03, height * 0.014), warm_c + float(generator.normal(0, 0.5)))
+    yield body.put(*place, 0.0, texture=(0.7, int(generator.integers(1000))))
 
 
 def _tree(thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator) -> Iterator[Figure]:
@@ -171,8 +174,7 @@ def _ridge(thing: Thing, place: tuple[float, float], air_c: float, generator: np
         # a bank: its near slope leans away, so that its brightness differs from the flat ground before it
         body.face([(-0.9, step, 0.0), (-0.9, -0.05, 0.0), (0.0, -0.05, low), (0.0, step, high)][::-1], warm_c)
         across = (piece - count / 2) * step
-        flipped = body.put(*_turned(place, across, turned), turned, texture=(0.9, 40))
-        yield flipped
+        yield body.put(*_turned(place, across, turned), turned, texture=(0.9, 40), hangs_on_m=place)
 
 
 def _house(thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator) -> Iterator[Figure]:
@@ -191,8 +193,12 @@ def _stone(thing: Thing, place: tuple[float, float], air_c: float, generator: np
     height, body = (thing.height_m or 0.5) * float(generator.uniform(0.7, 1.3)), Body()
     warm_c = _temperature(thing, air_c, 3.0)
     for _ in range(5):
-        across, ahead = (float(v) for v in generator.uniform(-0.45, 0.45, 2) * height)
-        body.ball((ahead, across, height * float(generator.uniform(0.2, 0.5))), height * float(generator.uniform(0.32, 0.5)), warm_c)
+        # lying capsules half in the ground: a boulder has a flat foot and no two alike
+        across, ahead = (float(v) for v in generator.uniform(-0.5, 0.5, 2) * height)
+        turn, size = float(generator.uniform(0, math.pi)), height * float(generator.uniform(0.25, 0.42))
+        step_x, step_y = size * math.cos(turn), size * math.sin(turn)
+        low = height * float(generator.uniform(0.05, 0.25))
+        body.limb((ahead - step_x, across - step_y, low), (ahead + step_x, across + step_y, low * 0.6), (size, size * 0.6), warm_c)
     yield body.put(*place, 0.0, texture=(0.6, int(generator.integers(1000))))
 
 
