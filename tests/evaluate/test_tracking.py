@@ -83,7 +83,7 @@ def asked(clips):
 
 
 def assert_equal(ours, theirs):
-    """Hold two sets of scores together to 1e-6; where a score has no meaning, ours is None and the reference's a filler."""
+    """Hold two sets of scores together to 1e-6; a score without meaning is None here and a filler there."""
     for mine, reference in zip([*ours["clips"], ours["together"]], [*theirs["clips"], theirs["together"]], strict=True):
         known = {name: value for name, value in mine.items() if value is not None}
         assert known == pytest.approx({name: reference[name] for name in known}, abs=1e-6)
