@@ -19,6 +19,10 @@ import typer
 from edge.errors import ConfigError, EdgeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
     from edge.config import Config, Loaded
     from edge.pipeline.detector import Detector
 
@@ -39,6 +43,9 @@ UnsignedOption = Annotated[bool, typer.Option("--allow-unsigned", help="Load a m
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 FpsOption = Annotated[float, typer.Option(min=0.1, max=120.0, help="Rate of a folder of pictures, frames per second.")]
 FootageArgument = Annotated[list[Path], typer.Argument(help="Clips or folders of pictures.")]
+
+
+_SCORED_FROM = 0.01  # claims below this change no score by a thousandth, and are most of the work
 
 
 def main() -> None:
@@ -234,6 +241,85 @@ def demo(
             on_result=screen.result,
             loop=not once,
         )
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one; 'list' names them.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Clip to write (.mkv), or a folder for it.")] = Path(),
+) -> None:
+    """Film a scenario: a 16-bit clip and its truth.
+
+    Example: edge simulate nine-in-snow --output nine.mkv
+    """
+    from edge.simulate import load_scenario, scenario_names
+    from edge.simulate import simulate as film
+
+    if scenario == "list":
+        print("\n".join(scenario_names()))
+        return
+    scene = load_scenario(scenario)
+    _check_outputs(output)
+    with _progress("simulate") as advance:
+        clip = film(scene, output, progress=advance)
+    sys.stderr.write(f"{clip} and {clip.with_suffix('.truth.json').name}\n")
+
+
+@evaluate_app.command()
+def detection(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH.json", help="COCO truth; category person is scored.")],
+    *,
+    images: Annotated[Path, typer.Option(help="Folder of the pictures that the truth names.")],
+    detections: Annotated[Path | None, typer.Option(help="Score these COCO results in place of the model's.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for curves and the worst pictures.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Default: the model's.")] = None,
+    config_file: ConfigOption = None,
+    model: ModelOption = None,
+    allow_unsigned: UnsignedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score detection on labelled pictures: average precision, counts, false boxes, by size and kind.
+
+    Example: edge evaluate detection val.json --images pictures/ --plots plots/
+    """
+    from edge.capture.footage import read_picture
+    from edge.detect import detect_pictures
+    from edge.evaluate.coco import load_coco, load_detections
+    from edge.evaluate.detection import evaluate_detection
+    from edge.evaluate.plots import load_pyplot, plot_detection
+
+    known = load_coco(truth)
+    if plots is not None:
+        load_pyplot()  # refuse before the work and not after it
+    config = _config(config_file, None, model, allow_unsigned=allow_unsigned, score_low=_SCORED_FROM)
+    detector = _load_detector(config, config_file.parent if config_file else Path())
+    if detections is not None:
+        found = load_detections(detections, known)
+    else:
+        files = [images / picture.file_name for picture in known.pictures]
+        found = {}
+        with _progress("detect") as advance:
+            seen = detect_pictures(files, detector, config, multiple_px=detector.manifest.input.multiple_px)
+            for number, (wanted, picture) in enumerate(zip(known.pictures, seen, strict=True), start=1):
+                found[wanted.file_name] = list(picture.detections)
+                advance(number, len(files))
+    report = evaluate_detection(known, found, score_threshold=detector.score if threshold is None else threshold)
+    if as_json:
+        print(report.to_json())
+    else:
+        _print_tables(report.tables())
+    if plots is not None:
+        for file in plot_detection(report, plots, lambda name: read_picture(images / name)):
+            sys.stderr.write(f"{file}\n")
+
+
+def _print_tables(tables: "Iterable[Table]") -> None:
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        console.print(table)
 
 
 def _config(

@@ -22,6 +22,7 @@ STAGES_SHARED_BELOW = {
     "decode": "detector",
     "association": "tracker",
     "bodies": "tracker",
+    "bonds": "groups",
     "counting": "groups",
     "reference": "preprocess",
 }

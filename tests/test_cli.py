@@ -1,0 +1,112 @@
+"""The commands as a user types them: help, exit codes, and output for people and programs."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from test_replay import TWO_PEOPLE, edge, fixed_model
+
+COMMANDS = ["run", "replay", "detect", "subscribe", "demo", "check-config", "simulate"]
+
+
+def typed(*arguments, **options):
+    """Run ``edge`` as its own process."""
+    return subprocess.run(
+        [sys.executable, "-c", "from edge.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, capsys):
+    """--help ends with a line that can be copied."""
+    assert edge(command, "--help") == 0
+    assert f"Example: edge {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_wrong_option_is_usage(capsys):
+    """An unknown option exits with 2 and names itself."""
+    assert edge("replay", "--sped", "max", "x") == 2
+    assert "--sped" in capsys.readouterr().err
+
+
+def test_check_config_tells_values_and_origins(tmp_path, capsys):
+    """Every value in force is told with where it came from."""
+    file = tmp_path / "node.toml"
+    file.write_text("[node]\nid = 'node-9'\n[delivery]\nport = 8883\n")
+    assert edge("check-config", file, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["delivery.port"] == {"value": 8883, "from": "node.toml:4"}
+    assert told["delivery.host"]["from"] == "default"
+
+
+def test_check_config_refuses_with_two(tmp_path, capsys):
+    """A wrong file exits with 2 and no traceback."""
+    file = tmp_path / "node.toml"
+    file.write_text("[nod]\nid = 'node-9'\n")
+    assert edge("check-config", file) == 2
+    assert "unknown setting 'nod'; did you mean 'node'?" in capsys.readouterr().err
+
+
+def test_detect_writes_coco_results_with_file_names(tmp_path):
+    """Each claim is left, top, width, height with score, file name and whether it counts."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE * np.array([1, 1, 1, 1, 0.5])})
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "a.png"), np.zeros((93, 101), np.uint8))
+    cv2.imwrite(str(pictures / "b.tiff"), np.full((93, 101), 30000, np.uint16))
+    output = tmp_path / "found.json"
+    assert edge("detect", pictures, "--output", output, "--model", model, "--allow-unsigned") == 0
+    entries = json.loads(output.read_text())
+    assert [(entry["file_name"], entry["bbox"], entry["score"], entry["counted"]) for entry in entries] == [
+        (name, box, score, False)
+        for name in ("a.png", "b.tiff")
+        for box, score in (([20.0, 30.0, 20.0, 50.0], 0.45), ([60.0, 30.0, 20.0, 50.0], 0.4))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.png"], "no such picture"),
+        (["{empty}"], "holds no pictures"),
+        (["{text}"], "not a readable picture"),
+    ],
+)
+def test_detect_names_what_it_cannot_read(tmp_path, capsys, arguments, words):
+    """Missing, empty and strange input exits with 1."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.png").write_text("hello")
+    filled = [argument.format(empty=tmp_path / "empty", text=tmp_path / "text.png") for argument in arguments]
+    assert edge("detect", *filled, "--output", tmp_path / "o.json", "--model", model, "--allow-unsigned") == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """Piping into head does not end in a traceback."""
+    done = subprocess.run(
+        f"{sys.executable} -c 'from edge.cli import main; main()' check-config configs/border.toml --json | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=__file__.rsplit("/tests/", 1)[0],
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_help_needs_no_model_and_no_camera_library():
+    """The first word of help does not wait for OpenCV, PyAV or onnxruntime."""
+    code = (
+        "import sys, edge.cli; print([name for name in ('cv2', 'av', 'onnxruntime', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
