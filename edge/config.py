@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,6 +30,9 @@ class Section(BaseModel):
     """A table of the file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+File = TypeVar("File", bound=Section)
 
 
 class NodeConfig(Section):
@@ -233,6 +236,9 @@ class DeliveryConfig(Section):
     ack_timeout_s: float = Field(
         20.0, ge=1.0, le=600.0, description="a message unanswered for this long is sent again on a new connection"
     )
+    ack_settle_s: float = Field(
+        5.0, ge=0.0, le=600.0, description="what was confirmed this shortly before a lost connection is sent once more"
+    )
     backoff_max_s: float = Field(60.0, ge=1.0, le=3600.0, description="longest pause between two tries to connect")
     window: int = Field(
         8, ge=1, le=64, description="messages on their way at once; brokers punish more than they allow"
@@ -309,6 +315,24 @@ def load(path: Path) -> Loaded:
         ConfigError: the file is missing or not TOML, or a setting is unknown, of the wrong type or out of bounds; every
             fault is named with its line.
     """
+    text, table = _read(path)
+    return resolve(table, text=text, path=path)
+
+
+def load_as(kind: type[File], path: Path) -> File:
+    """Read and check the configuration file of another program; it knows no presets.
+
+    Raises:
+        ConfigError: as ``load``.
+    """
+    text, table = _read(path)
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(fault, text, path, kind) for fault in error.errors())) from error
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -316,10 +340,9 @@ def load(path: Path) -> Loaded:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     try:
-        table = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    return resolve(table, text=text, path=path)
 
 
 def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) -> Loaded:
@@ -404,13 +427,13 @@ def _present(table: Any, place: tuple[str | int, ...]) -> bool:
     return True
 
 
-def _explain(fault: Any, text: str, path: Path | None) -> str:
+def _explain(fault: Any, text: str, path: Path | None, kind: type[Section] = Config) -> str:
     place = tuple(part for part in fault["loc"] if not (isinstance(part, str) and part.startswith("function-")))
     dotted = ".".join(str(part) for part in place) or "configuration"
     line = _line_of(place, text)
     where = f"{path or 'configuration'}:{line}" if line else f"{path or 'configuration'}"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown setting '{dotted}'{_suggestion(place)}"
+        return f"{where}: unknown setting '{dotted}'{_suggestion(place, kind)}"
     if fault["type"] == "missing":
         return f"{where}: setting '{dotted}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
@@ -418,9 +441,9 @@ def _explain(fault: Any, text: str, path: Path | None) -> str:
     return f"{where}: setting '{dotted}': {message}{given}"
 
 
-def _suggestion(place: tuple[str | int, ...]) -> str:
+def _suggestion(place: tuple[str | int, ...], kind: type[Section] = Config) -> str:
     pattern = ".".join(part for part in place[:-1] if isinstance(part, str))
-    known = [name.replace("[]", "") for name, _ in settings()]
+    known = [name.replace("[]", "") for name, _ in settings(kind)]
     siblings = {
         name.removeprefix(f"{pattern}.").split(".")[0]
         for name in known

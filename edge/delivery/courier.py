@@ -4,10 +4,15 @@
 garbage, hang up, take nothing) ends the thread or makes a caller wait: callers leave a message in the outbox or in
 ``tell`` and go on. Rows are sent in the order of their numbers, at most ``window`` of them unanswered.
 
+A broker's confirmation is believed after ``ack_settle_s``. Brokers confirm what they hold in memory and write it to
+disk a little later, so one that is killed forgets what it confirmed last; after a lost connection that is sent again,
+and whoever has it already knows it by its id.
+
 State messages (health, counts) are not rows: only the newest of each topic matters, so they live here, in memory.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from edge.clock import Clock
@@ -25,6 +30,7 @@ from edge.metrics import Metrics
 _CLOUDEVENT = "application/cloudevents+json"
 _TURN_S = 1.0  # longest wait without a wake: keep-alive and overdue answers are looked at this often
 _TEND_EVERY_S = 5.0
+_SETTLE_EVERY_S = 1.0
 _FAREWELL_S = 0.5
 _STATES_KEPT = 256
 
@@ -60,6 +66,7 @@ class Courier:
         self._lock = threading.Lock()
         self._states: dict[str, Message] = {}  # newest of each topic; the retained ones are said on each connection
         self._unsaid: dict[str, None] = {}
+        self._settling: deque[tuple[int, float]] = deque()  # number, when it was confirmed
         self._tended_s = clock.monotonic_s()
         self._flight: Flight | None = None
         self._trouble: str | None = f"not yet connected to broker {config.host}:{config.port}"
@@ -135,6 +142,7 @@ class Courier:
                 answers, _ = link.turn(self._patience_s(flight), self._wake)
                 self._take(answers, flight)
                 self._check_overdue(flight)
+                self._settle()
                 self._tend()
             self._say_goodbye(link, flight)
         finally:
@@ -201,7 +209,7 @@ class Courier:
         return _CLOUDEVENT if topic == self._topics.alert else None
 
     def _take(self, answers: list[Answer], flight: Flight) -> None:
-        delivered: list[int] = []
+        confirmed: list[int] = []
         now_s = self._clock.monotonic_s()
         for answer in answers:
             result = flight.answered(answer.mid, answer.code, now_s)
@@ -210,13 +218,26 @@ class Courier:
             meaning, seq = result
             self._backoff.reset()  # whatever it says, it works
             if meaning == "delivered":
-                delivered += [seq] if seq is not None else []
+                confirmed += [seq] if seq is not None else []
             elif flight.fault:
                 self._metrics.count(f"delivery_{meaning}")
                 self._log.warning("courier: not taken", why=flight.fault, answer=answer.reason)
-        if delivered:
-            self._outbox.delivered(delivered)
-            self._metrics.count("delivery_confirmed", len(delivered))
+        if confirmed:
+            self._outbox.confirmed(confirmed)
+            self._settling += [(seq, now_s) for seq in confirmed]
+            self._metrics.count("delivery_confirmed", len(confirmed))
+
+    def _settle(self, *, all_of_them: bool = False) -> None:
+        """Let go of what was confirmed long enough ago, a second's worth at once: each time is a write to the disk."""
+        settle_s = self._config.ack_settle_s
+        now_s = self._clock.monotonic_s()
+        due = self._settling and now_s - self._settling[0][1] >= settle_s + min(_SETTLE_EVERY_S, settle_s / 2)
+        if not (due or all_of_them):
+            return
+        settled: list[int] = []
+        while self._settling and (all_of_them or now_s - self._settling[0][1] >= settle_s):
+            settled.append(self._settling.popleft()[0])
+        self._outbox.delivered(settled)
 
     def _check_overdue(self, flight: Flight) -> None:
         oldest_s = flight.oldest_sent_s()
@@ -256,12 +277,17 @@ class Courier:
         while flight.in_flight and self._clock.monotonic_s() < deadline_s:
             answers, _ = link.turn(_FAREWELL_S / 5)
             self._take(answers, flight)
+        self._settle(all_of_them=True)
 
     def _lost(self, trouble: str) -> None:
+        self._settling.clear()
+        doubted = self._outbox.doubt()
         if not self._outbox.closed:
             self._trouble = trouble
             self._metrics.count("delivery_failures")
-            self._log.warning("courier: no delivery", why=trouble, waiting=self._outbox.depth().waiting)
+            self._log.warning(
+                "courier: no delivery", why=trouble, waiting=self._outbox.depth().waiting, sent_again=doubted
+            )
 
     def _paused_for_another_try(self) -> bool:
         """Wait before the next try; return False when there is to be none."""

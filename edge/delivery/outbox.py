@@ -1,9 +1,9 @@
 """The outbox: a message is on disk before anybody tries to send it, and stays there until the broker has confirmed it.
 
 It knows topics and bytes, not alerts. One lock, one writer, one file (``store`` has the SQL). On disk a message is
-either there or delivered; *sent* is a fact about one connection and lives with the courier, so a crash or a lost link
-needs no repair: what is there is sent again, and receivers dedupe by id. A later "delivered" may be the station's
-receipt instead of the broker's word; the file does not change for that.
+either there or delivered. *Sent* is a fact about one connection and lives with the courier, *confirmed* is kept in
+memory only, so a crash or a lost link needs no repair: what is there is sent again, and receivers dedupe by id. What
+turns a confirmation into a delivery is the courier's business: time today, a receipt of the station later.
 
 Beyond ``outbox_max_mb`` messages of phase ``update`` are given up, superseded ones first, then the oldest; ``new`` and
 ``end`` never, even if the file then grows beyond the bound. Everything given up is counted.
@@ -67,6 +67,7 @@ class Outbox:
         self._log = LimitedLog(__name__, clock)
         self._lock = threading.RLock()
         self._memory = Store(":memory:")
+        self._confirmed: set[int] = set()
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
         self._shed = 0
         self._closed = False
@@ -136,11 +137,25 @@ class Outbox:
         rows = self.after(seq - 1, 1)
         return rows[0] if rows and rows[0].seq == seq else None
 
+    def confirmed(self, seqs: Iterable[int]) -> None:
+        """Note that the broker has these: they no longer wait, but stay here until ``delivered``."""
+        with self._lock:
+            self._confirmed |= set(seqs)
+
+    def doubt(self) -> int:
+        """Take back every confirmation that has not become a delivery: they wait again. Return how many."""
+        with self._lock:
+            doubted = len(self._confirmed)
+            self._confirmed.clear()
+            return doubted
+
     def delivered(self, seqs: Iterable[int]) -> None:
-        """Let go of messages that were confirmed; twice is as good as once."""
+        """Let go of messages for good; twice is as good as once."""
         with self._lock:
             self._check_open()
-            self._owed |= set(seqs)
+            gone = set(seqs)
+            self._confirmed -= gone
+            self._owed |= gone
             self._memory.remove(self._owed)
             self._pay_owed()
 
@@ -203,7 +218,8 @@ class Outbox:
             in_memory, memory_utc_s = self._memory.depth()
             oldest = [utc_s for utc_s in (disk_utc_s, memory_utc_s) if utc_s is not None]
             oldest_s = max(0.0, self._clock.utc_s() - min(oldest)) if oldest else None
-            return Depth(on_disk - len(self._owed) + in_memory, in_memory, oldest_s, self._shed)
+            waiting = on_disk + in_memory - len(self._owed) - len(self._confirmed)
+            return Depth(max(0, waiting), in_memory, oldest_s if waiting else None, self._shed)
 
     def _check_open(self) -> None:
         if self._closed:

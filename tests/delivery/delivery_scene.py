@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ from edge.clock import SystemClock
 from edge.config import DeliveryConfig
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire import Topics, alert_event
+from edge.delivery.wire import About, Topics, alert_event, encode
 from edge.metrics import Metrics
 from edge.records import Alert, Crossing, Group, Phase, Track
 
 BOOT_ID = "01JD8ABCDEFGHJKMNPQRSTVWXY"
 TOPICS = Topics("node-7")
+BIRTH = encode(About(node="node-7", version="0.1.0", boot_id=BOOT_ID, started=datetime.now(UTC), cameras=["north"]))
 QUICK = {
     "ack_timeout_s": 0.5,
     "connect_timeout_s": 0.5,
     "backoff_max_s": 0.1,
     "will_delay_s": 1,
+    "ack_settle_s": 1.0,
 }
 
 
@@ -72,7 +75,7 @@ class Node:
         self.metrics = Metrics(clock)
         self.outbox = Outbox(config, clock=clock, metrics=self.metrics)
         self.courier = Courier(
-            self.outbox, config, topics=TOPICS, birth=lambda: b'{"node":"node-7"}', clock=clock, metrics=self.metrics
+            self.outbox, config, topics=TOPICS, birth=lambda: BIRTH, clock=clock, metrics=self.metrics
         )
         self.courier.start()
 

@@ -5,7 +5,7 @@ import statistics
 import time
 
 import pytest
-from delivery_scene import TOPICS, Node, eventually, quick_config
+from delivery_scene import BIRTH, TOPICS, Node, eventually, quick_config
 from fake_broker import FakeBroker
 
 NO_SUBSCRIBER, NOT_AUTHORISED, QUOTA = 0x10, 0x87, 0x97
@@ -31,7 +31,7 @@ def test_birth_comes_before_everything_else(tmp_path, start_node):
         assert node.end(drain_s=2.0)
         assert broker.wait_for(lambda b: b.clean_ends == 1)
         said = [(published.topic, published.payload, published.retain) for published in broker.published]
-    assert said[0] == (TOPICS.about, b'{"node":"node-7"}', True)
+    assert said[0] == (TOPICS.about, BIRTH, True)
     assert said[1] == (TOPICS.availability, b"online", True)
     assert said[-1] == (TOPICS.availability, b"offline", True)
 
