@@ -1,6 +1,6 @@
 """Radiometric thermal scenes with truth, made from scenario files: footage for tests, demos and the counting tables.
 
-``load_scenario`` reads a scene, ``truth_of`` says what happens in it, ``simulate`` films it. Everything is deterministic
+``load_scenario`` reads a scene, ``truth_of`` says what happens in it, ``simulate`` films it. Everything is decided
 by the scenario's seed: the same file and the same library versions give the same bytes.
 """
 
@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.simulate.library import load_scenario, scenario_names
+from edge.simulate.render import Painter
 from edge.simulate.scenario import Scenario
+from edge.simulate.sensor import Imager
 from edge.simulate.truth import Chronicle, Stage, truth_of
 
 __all__ = ["Scenario", "load_scenario", "scenario_names", "simulate", "truth_of"]
@@ -26,10 +28,7 @@ def simulate(scenario: Scenario, output: Path, *, progress: Callable[[int, int],
     Returns:
         The path of the clip; the truth lies beside it as ``NAME.truth.json``.
     """
-    # the video library and the painter are heavy, and whoever only wants the truth needs neither
-    from edge.simulate.film import FilmWriter
-    from edge.simulate.render import Painter
-    from edge.simulate.sensor import Imager
+    from edge.simulate.film import FilmWriter  # noqa: PLC0415  whoever only wants the truth needs no video library
 
     clip = output / f"{scenario.name}.mkv" if output.is_dir() else output.with_suffix(".mkv")
     stage = Stage(scenario)

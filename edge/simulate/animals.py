@@ -7,6 +7,7 @@ from edge.simulate.figures import Body, Figure, Kind
 from edge.simulate.walks import Stance
 
 _CORE_C = 36.0
+_STANDING_M_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,20 @@ def animal_figure(kind: Kind, stance: Stance, air_c: float, object_id: int, size
     body.limb(waist, (half - girth, 0.0, middle_z), (girth * 0.82, girth * 1.05), fur_c)
     body.limb((-half + girth * 0.9, 0.0, middle_z + girth * 0.12), waist, (girth * 0.95, girth * 0.82), fur_c)
     # the belly has less fur: a warm strip that thermal pictures of game always show
-    body.limb((-half + girth, 0.0, middle_z - girth * 0.5), (half - girth, 0.0, middle_z - girth * 0.4), (girth * 0.6,) * 2, leg_c)
-    _head(body, build, size, (half - girth * 0.4, middle_z + girth * 0.45), (fur_c, face_c), grazes=grazes and stance.speed_m_s < 0.2)  # noqa: PLR2004
+    body.limb(
+        (-half + girth, 0.0, middle_z - girth * 0.5),
+        (half - girth, 0.0, middle_z - girth * 0.4),
+        (girth * 0.6,) * 2,
+        leg_c,
+    )
+    _head(
+        body,
+        build,
+        size,
+        (half - girth * 0.4, middle_z + girth * 0.45),
+        (fur_c, face_c),
+        grazes=grazes and stance.speed_m_s < _STANDING_M_S,
+    )
     body.limb(
         (-half, 0.0, middle_z + girth * 0.5),
         (-half - build.tail_m * size * 0.5, 0.0, middle_z - build.tail_m * size * 0.55),
@@ -63,7 +76,11 @@ def animal_figure(kind: Kind, stance: Stance, air_c: float, object_id: int, size
         # hind legs bend backwards at the hock, fore legs hardly
         hock = -0.16 if forward < 0 else 0.03
         knee = (hip[0] + hip[2] * (0.5 * math.sin(swing) + hock), hip[1], hip[2] * 0.5)
-        foot = (hip[0] + hip[2] * math.sin(swing) * 0.95, hip[1], 0.03 + 0.05 * hip[2] * max(0.0, math.cos(phase + index * math.pi / 2)))
+        foot = (
+            hip[0] + hip[2] * math.sin(swing) * 0.95,
+            hip[1],
+            0.03 + 0.05 * hip[2] * max(0.0, math.cos(phase + index * math.pi / 2)),
+        )
         body.limb(hip, knee, (build.leg_m * size * 2.1, build.leg_m * size * 1.0), leg_c)
         body.limb(knee, foot, (build.leg_m * size * 0.95, build.leg_m * size * 0.7), leg_c)
     return body.put(
@@ -90,4 +107,6 @@ def _head(
     body.limb((root[0], 0.0, root[1]), poll, (build.girth_m * size * 0.6, radius * 0.95), fur_c)
     body.limb(poll, muzzle, (radius, radius * 0.55), face_c)
     for side in (1.0, -1.0):
-        body.limb(poll, (poll[0] - 0.03, side * radius * 1.9, poll[2] + radius * 1.3), (radius * 0.3, radius * 0.15), face_c)
+        body.limb(
+            poll, (poll[0] - 0.03, side * radius * 1.9, poll[2] + radius * 1.3), (radius * 0.3, radius * 0.15), face_c
+        )

@@ -1,8 +1,8 @@
 """Where the camera is at each moment, and where a point of the scene falls in its picture.
 
 A pinhole over flat ground. Pixel coordinates are continuous: pixel (i, j) covers [i, i+1) x [j, j+1), so the axis goes
-through (width / 2, height / 2). Lens distortion is left out: at these fields of view it moves nobody by a pixel, and the
-truth would have to carry it.
+through (width / 2, height / 2). Lens distortion is left out: at these fields of view it moves nobody by a pixel, and
+the truth would have to carry it.
 """
 
 import math
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge.simulate.scenario import Camera
 
 Floats = npt.NDArray[np.float64]
+Plane = npt.NDArray[np.float32]
 
 NEAR_M = 0.3
 _EQUATOR_RADIUS_M = 6378137.0
@@ -59,12 +60,16 @@ class Pose:
         pixels[:, 1] = self.height_px / 2 + seen[:, 1] * scale
         return pixels, depth
 
-    def rays(self, margin_px: int = 0) -> Floats:
-        """Give the direction of every pixel's centre in the scene frame, (H, W, 3), length 1 along the optical axis."""
+    def rays(self, margin_px: int = 0) -> tuple[Plane, Plane, Plane]:
+        """Give the direction of every pixel's centre: right, ahead and up, (H, W) float32 each, 1 along the axis."""
         across = (np.arange(-margin_px, self.width_px + margin_px) + 0.5 - self.width_px / 2) / self.focal_px
         down = (np.arange(-margin_px, self.height_px + margin_px) + 0.5 - self.height_px / 2) / self.focal_px
         right, below, axis = self.rotation
-        return (across[None, :, None] * right + down[:, None, None] * below + axis).astype(np.float32)  # type: ignore[no-any-return]
+        # one sum per plane: a (H, W, 3) array would be walked with strides by everything that follows
+        columns = (across[None, :] * right[:, None] + axis[:, None]).astype(np.float32)
+        rows = (down[None, :] * below[:, None]).astype(np.float32)
+        x, y, z = (columns[k][None, :] + rows[k][:, None] for k in range(3))
+        return x, y, z
 
 
 class Mount:
@@ -135,7 +140,7 @@ class Mount:
 
 
 class Globe:
-    """Turns places of the scene frame into latitude and longitude (WGS84 radii; exact to centimetres within a kilometre)."""
+    """Turns places of the scene frame into latitude and longitude; WGS84 radii, good to centimetres within 1 km."""
 
     def __init__(self, camera: Camera) -> None:
         latitude = math.radians(camera.lat_deg)

@@ -74,7 +74,11 @@ class Cast:
 
     def figures(self, stances: dict[int, Stance]) -> list[Figure]:
         """Build everything that moves."""
-        return [figure for actor in self.actors for figure in actor.figures(stances[actor.object_id], self._air_c, self._sun_c)]
+        return [
+            figure
+            for actor in self.actors
+            for figure in actor.figures(stances[actor.object_id], self._air_c, self._sun_c)
+        ]
 
     def _people(self, party: Party, number: int, seed: int) -> Iterator[Actor]:
         count = party.adults + party.children

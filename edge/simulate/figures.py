@@ -29,7 +29,7 @@ class Figure:
     """One thing at one moment.
 
     Attributes:
-        capsules: (N, 9) x0, y0, z0, radius0, x1, y1, z1, radius1 in metres, scene frame, and a surface temperature in C.
+        capsules: (N, 9) x0, y0, z0, radius0, x1, y1, z1, radius1 in metres of the scene, and a surface temperature, C.
         quads: (M, 4, 3) corners in metres of flat faces, and ``quad_c`` (M,) their temperatures.
         foot_m: where it touches the ground.
         texture_c: unevenness of its surface temperature; ``texture_seed`` which one it has for life.
@@ -59,7 +59,11 @@ class Body:
         self._quad_c: list[float] = []
 
     def limb(
-        self, start: tuple[float, float, float], end: tuple[float, float, float], radii_m: tuple[float, float], warm_c: float
+        self,
+        start: tuple[float, float, float],
+        end: tuple[float, float, float],
+        radii_m: tuple[float, float],
+        warm_c: float,
     ) -> None:
         """Add a tapered capsule between two joints."""
         self._capsules.append((*start, radii_m[0], *end, radii_m[1], warm_c))
@@ -69,7 +73,12 @@ class Body:
         self._capsules.append((*centre, radius_m, *centre, radius_m, warm_c))
 
     def box(
-        self, low: tuple[float, float, float], high: tuple[float, float, float], side_c: float, top_c: float, front_c: float
+        self,
+        low: tuple[float, float, float],
+        high: tuple[float, float, float],
+        side_c: float,
+        top_c: float,
+        front_c: float,
     ) -> None:
         """Add an upright box without a bottom; the front is the side of larger ``forward``."""
         (x0, y0, z0), (x1, y1, z1) = low, high

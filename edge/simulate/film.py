@@ -24,13 +24,21 @@ class FilmWriter:
         self._stream.width, self._stream.height, self._stream.pix_fmt = width_px, height_px, "gray16le"
         # one thread and the bitexact flags keep the file the same byte for byte; context 1 saves some of the size
         self._stream.codec_context.thread_count = 1
-        self._stream.codec_context.options = {"level": "3", "coder": "1", "context": "1", "slices": "4", "slicecrc": "1"}
+        self._stream.codec_context.options = {
+            "level": "3",
+            "coder": "1",
+            "context": "1",
+            "slices": "4",
+            "slicecrc": "1",
+        }
         self._stream.codec_context.time_base = _MILLISECONDS
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._container.mux(self._stream.encode(None))

@@ -16,6 +16,7 @@ from edge.simulate.walks import Stance
 
 _CORE_C = 33.0  # skin under clothes
 _CHILD_BELOW_M = 1.45
+_STANDING_M_S = 0.05  # below this nobody lifts a foot
 _WALKING_M_S = 0.9  # from this speed on the steps have their full length
 
 Joint = tuple[float, float, float]
@@ -49,7 +50,7 @@ class Person:
     dark: tuple[float, float]
 
     def clothes(self, air_c: float, sun_c: float) -> Clothes:
-        """Give the surface temperatures: between the skin's and the air's, by how well the cloth insulates, and sunlit."""
+        """Give the surface temperatures: between skin and air by how the cloth insulates, and what the sun adds."""
         excess_c = _CORE_C - air_c
         leak = 1 - self.insulation
         # trousers are thinner than jackets: on winter pictures the legs are brighter than the chest
@@ -66,12 +67,10 @@ class Person:
 def person_figure(person: Person, stance: Stance, air_c: float, sun_c: float = 0.0) -> Figure:
     """Build the body of ``person`` as it stands, walks, runs, crawls, sits or lies in ``stance``."""
     body, wear = Body(), person.clothes(air_c, sun_c)
-    moving = stance.speed_m_s > 0.05  # noqa: PLR2004  below this nobody lifts a foot
+    moving = stance.speed_m_s > _STANDING_M_S
     if moving and person.gait == "crawl":
         _crawl(body, person, wear, stance)
-    elif moving:
-        _upright(body, person, wear, stance)
-    elif stance.pose == "stand":
+    elif moving or stance.pose == "stand":
         _upright(body, person, wear, stance)
     else:
         _rest(body, person, wear, stance)
@@ -102,7 +101,9 @@ def _upright(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
     _trunk(body, person, wear, (0.0, 0.0, hip_z), neck)
     if person.backpack:
         back = (neck[0] * 0.62 - 0.13 * h, 0.0, hip_z + 0.19 * h)
-        body.limb(back, (back[0], 0.0, back[2] + 0.11 * h), (0.085 * h, 0.08 * h), between(wear.jacket, wear.shoes, 0.8))
+        body.limb(
+            back, (back[0], 0.0, back[2] + 0.11 * h), (0.085 * h, 0.08 * h), between(wear.jacket, wear.shoes, 0.8)
+        )
 
 
 def _trunk(body: Body, person: Person, wear: Clothes, hips: Joint, neck: Joint) -> None:
@@ -116,7 +117,12 @@ def _trunk(body: Body, person: Person, wear: Clothes, hips: Joint, neck: Joint) 
             (0.062 * h * wide, 0.066 * h * wide),
             wear.jacket,
         )
-    body.limb((neck[0], shoulder, neck[2] - 0.035 * h), (neck[0], -shoulder, neck[2] - 0.035 * h), (0.045 * h,) * 2, wear.jacket)
+    body.limb(
+        (neck[0], shoulder, neck[2] - 0.035 * h),
+        (neck[0], -shoulder, neck[2] - 0.035 * h),
+        (0.045 * h,) * 2,
+        wear.jacket,
+    )
     _head(body, person, wear, neck, (neck[0] * 0.25, 0.0, 1.0))
 
 
@@ -148,7 +154,9 @@ def _leg(
     ankle = (knee[0] + shin * math.sin(shin_angle), hip[1] * 0.92, ankle_z)
     body.limb(hip, knee, (0.058 * h * wide, 0.040 * h * wide), wear.trousers)
     body.limb(knee, ankle, (0.040 * h * wide, 0.027 * h), wear.trousers)
-    body.limb(ankle, (ankle[0] + 0.085 * h, ankle[1], max(ankle_z - 0.015 * h, 0.02 * h)), (0.026 * h, 0.02 * h), wear.shoes)
+    body.limb(
+        ankle, (ankle[0] + 0.085 * h, ankle[1], max(ankle_z - 0.015 * h, 0.02 * h)), (0.026 * h, 0.02 * h), wear.shoes
+    )
 
 
 def _arm(
@@ -159,7 +167,11 @@ def _arm(
     upper_angle = 0.05 if carries else (0.55 if run else 0.34) * vigour * math.sin(swing)
     bend = 1.45 if run else 0.05 if carries else 0.18 + 0.2 * vigour + 0.5 * person.bowed
     shoulder = (neck[0], side * 0.112 * h * wide, neck[2] - 0.04 * h)
-    elbow = (shoulder[0] + 0.165 * h * math.sin(upper_angle), side * 0.135 * h * wide, shoulder[2] - 0.165 * h * math.cos(upper_angle))
+    elbow = (
+        shoulder[0] + 0.165 * h * math.sin(upper_angle),
+        side * 0.135 * h * wide,
+        shoulder[2] - 0.165 * h * math.cos(upper_angle),
+    )
     lower = upper_angle + bend
     hand = (elbow[0] + 0.15 * h * math.sin(lower), side * 0.128 * h * wide, elbow[2] - 0.15 * h * math.cos(lower))
     body.limb(shoulder, elbow, (0.037 * h, 0.031 * h), wear.jacket)
@@ -191,7 +203,12 @@ def _rest(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
             knee = (-0.33 * h, side * 0.07 * h, 0.06 * h)
             body.limb((-0.1 * h, side * 0.05 * h, 0.07 * h), knee, (0.058 * h, 0.042 * h), wear.trousers)
             body.limb(knee, (-0.56 * h, side * 0.08 * h, 0.04 * h), (0.042 * h, 0.028 * h), wear.trousers)
-            body.limb((0.22 * h, side * 0.11 * h, 0.07 * h), (0.0, side * 0.16 * h, 0.04 * h), (0.036 * h, 0.024 * h), wear.jacket)
+            body.limb(
+                (0.22 * h, side * 0.11 * h, 0.07 * h),
+                (0.0, side * 0.16 * h, 0.04 * h),
+                (0.036 * h, 0.024 * h),
+                wear.jacket,
+            )
         _head(body, person, wear, (0.27 * h, 0.0, 0.09 * h), (1.0, 0.0, 0.1))
         return
     crouching = stance.pose == "crouch"
@@ -202,8 +219,18 @@ def _rest(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
         foot = (0.14 * h if crouching else 0.3 * h, side * 0.09 * h, 0.03 * h)
         body.limb((0.0, side * 0.055 * h, seat_z), knee, (0.06 * h, 0.045 * h), wear.trousers)
         body.limb(knee, foot, (0.042 * h, 0.028 * h), wear.trousers)
-        body.limb((neck[0], side * 0.11 * h, neck[2] - 0.04 * h), (0.17 * h, side * 0.13 * h, 0.3 * h), (0.037 * h, 0.03 * h), wear.jacket)
-        body.limb((0.17 * h, side * 0.13 * h, 0.3 * h), (0.25 * h, side * 0.05 * h, 0.29 * h), (0.03 * h, 0.024 * h), wear.jacket)
+        body.limb(
+            (neck[0], side * 0.11 * h, neck[2] - 0.04 * h),
+            (0.17 * h, side * 0.13 * h, 0.3 * h),
+            (0.037 * h, 0.03 * h),
+            wear.jacket,
+        )
+        body.limb(
+            (0.17 * h, side * 0.13 * h, 0.3 * h),
+            (0.25 * h, side * 0.05 * h, 0.29 * h),
+            (0.03 * h, 0.024 * h),
+            wear.jacket,
+        )
         body.ball((0.25 * h, side * 0.04 * h, 0.29 * h), 0.026 * h, wear.hands)
     _trunk(body, person, wear, (0.0, 0.0, seat_z), neck)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.simulate.camera import Pose
+from edge.simulate.camera import Mount, Pose
 from edge.simulate.ground import Backdrop, backdrop
 from edge.simulate.silhouettes import Silhouette
 from edge.simulate.truth import Moment, Stage
@@ -38,7 +38,11 @@ class Painter:
         if self._kept is None:
             motion = self._stage.scenario.camera.motion
             still = moment.pose if motion.kind == "fixed" else self._mean_pose()
-            swing_px = 0 if motion.kind == "fixed" else math.ceil(math.radians(motion.shake_deg * 1.8) * still.focal_px * 1.3) + 3
+            swing_px = (
+                0
+                if motion.kind == "fixed"
+                else math.ceil(math.radians(motion.shake_deg * 1.8) * still.focal_px * 1.3) + 3
+            )
             self._kept = (still, backdrop(self._stage.scenario, still, swing_px), swing_px)
         still, kept, margin_px = self._kept
         picture = self._with_air(kept, moment.t_s)
@@ -48,9 +52,9 @@ class Painter:
 
     def _mean_pose(self) -> Pose:
         camera = self._stage.scenario.camera
-        from edge.simulate.camera import Mount
-
-        return Mount(camera.model_copy(update={"motion": camera.motion.model_copy(update={"kind": "fixed"})}), 0).at(0.0)
+        return Mount(camera.model_copy(update={"motion": camera.motion.model_copy(update={"kind": "fixed"})}), 0).at(
+            0.0
+        )
 
     def _with_air(self, behind: Backdrop, t_s: float) -> Picture:
         warm_c = behind.warm_c

@@ -82,10 +82,14 @@ class Sensor(Section):
     blur_px: float = Field(0.7, ge=0, le=6, description="sigma of the optics and the detector together")
     sharpen: float = Field(0.0, ge=0, le=3, description="unsharp mask of cameras that enhance edges")
     ffc_at_s: tuple[float, ...] = ()
-    ffc_every_s: float | None = Field(None, gt=2, le=3600, description="calibration at a fixed pace, first after one period")
+    ffc_every_s: float | None = Field(
+        None, gt=2, le=3600, description="calibration at a fixed pace, first after one period"
+    )
     ffc_freeze_s: float = Field(0.9, gt=0, le=5)
     output: Literal["counts", "centikelvin", "kelvin64", "agc8"] = "centikelvin"
-    step_c: float | None = Field(None, gt=0, le=1, description="smallest step of the output; a coarse one makes small files")
+    step_c: float | None = Field(
+        None, gt=0, le=1, description="smallest step of the output; a coarse one makes small files"
+    )
 
 
 class Weather(Section):
@@ -93,8 +97,12 @@ class Weather(Section):
 
     air_c: float = Field(-8, ge=-60, le=55)
     ground_c: float = Field(-12, ge=-60, le=80)
-    ground_end_c: float | None = Field(None, ge=-60, le=80, description="ground at the end of the clip, for dusk and dawn")
-    sky_c: float = Field(-35, ge=-90, le=50, description="apparent temperature straight up; clouds are warm, clear sky cold")
+    ground_end_c: float | None = Field(
+        None, ge=-60, le=80, description="ground at the end of the clip, for dusk and dawn"
+    )
+    sky_c: float = Field(
+        -35, ge=-90, le=50, description="apparent temperature straight up; clouds are warm, clear sky cold"
+    )
     sun_c: float = Field(0, ge=0, le=40, description="what the sun adds to dark clothes; light ones get a fifth of it")
     fog_m: float | None = Field(None, ge=20, le=20000, description="range at which a third of the contrast is left")
     rain_mm_h: float = Field(0, ge=0, le=100)
@@ -169,7 +177,9 @@ class Party(Mover):
     suitcases: int = Field(0, ge=0, le=100)
     sledge: bool = Field(False, description="the last adult pulls one")
     dogs: int = Field(0, ge=0, le=20)
-    with_party: str | None = Field(None, description="the party whose group these people belong to, for some of the time")
+    with_party: str | None = Field(
+        None, description="the party whose group these people belong to, for some of the time"
+    )
     with_from_s: float | None = Field(None, ge=0, description="they join then: their own group ends as merged")
     with_until_s: float | None = Field(None, ge=0, description="they leave then: their new group has that parent")
 

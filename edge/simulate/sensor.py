@@ -1,4 +1,4 @@
-"""What an uncooled microbolometer makes of a temperature picture: blur, noise, pattern, drift, shutter, 16-bit values."""
+"""What an uncooled sensor makes of a temperature picture: blur, noise, pattern, drift, shutter, 16-bit values."""
 
 from dataclasses import dataclass
 
@@ -104,11 +104,14 @@ class Imager:
         sensor = self._sensor
         number, age_s = self.shutter.since(t_s)
         if number not in self._patterns:
-            self._patterns = {number: self._grain(number, 90) * np.float32(sensor.fixed_pattern_c) + self._stripes(number)}
+            self._patterns = {
+                number: self._grain(number, 90) * np.float32(sensor.fixed_pattern_c) + self._stripes(number)
+            }
         age_min = np.float32(age_s / 60)
         growth = self._growth * np.float32(sensor.pattern_growth_c_per_min)
         drift = np.float32(sensor.drift_c_per_min) * (1 + np.float32(0.4) * self._corner)
-        return self._patterns[number] + age_min * (growth + drift)
+        fixed: Picture = self._patterns[number] + age_min * (growth + drift)
+        return fixed
 
     def _grain(self, number: int, stream: int) -> Picture:
         generator = np.random.default_rng([self._scenario.seed, stream, number])
@@ -134,4 +137,5 @@ class Imager:
         blend = 1.0 if self._limits is None else min(1.0, 1 / (_AGC_MEMORY_S * self._scenario.camera.fps))
         self._limits = limits if self._limits is None else self._limits + blend * (limits - self._limits)
         stretched = (seen_c - self._limits[0]) / (self._limits[1] - self._limits[0]) * _GREY
-        return np.clip(np.rint(stretched), 0, _GREY).astype(np.uint16)
+        grey: Pixels = np.clip(np.rint(stretched), 0, _GREY).astype(np.uint16)
+        return grey

@@ -1,8 +1,8 @@
 """Figures as the camera sees them: exact boxes for all, pixel patches for those that need them, and who hides whom.
 
-The box is analytic: the extent of the projected end circles and corners. The patch is drawn several times finer than the
-picture and averaged, so that the edge pixels of a far person carry the right fraction of warmth. The visible share of a
-figure is counted on those patches; the truth made without rendering runs this very code and so agrees to the last digit.
+The box is analytic: the extent of the projected end circles and corners. The patch is drawn several times finer than
+the picture and averaged, so that the edge pixels of a far person carry the right fraction of warmth. The visible share
+of a figure is counted on those patches; the truth made without rendering runs this very code and agrees exactly.
 """
 
 import math
@@ -83,44 +83,20 @@ def see(pose: Pose, figures: Sequence[Figure]) -> list[Silhouette]:
     figures = list(figures)
     if not figures:
         return []
-    capsules = np.concatenate([figure.capsules for figure in figures])
-    quads = np.concatenate([figure.quads for figure in figures])
-    owners = np.repeat(np.arange(len(figures)), [len(figure.capsules) for figure in figures])
-    quad_owners = np.repeat(np.arange(len(figures)), [len(figure.quads) for figure in figures])
-    first, first_depth = pose.project(capsules[:, 0:3])
-    last, last_depth = pose.project(capsules[:, 4:7])
-    first_radius = capsules[:, 3] * pose.focal_px / np.maximum(first_depth, NEAR_M)
-    last_radius = capsules[:, 7] * pose.focal_px / np.maximum(last_depth, NEAR_M)
-    outlines = _capsule_outlines(first, first_radius, last, last_radius)
-    corners, corner_depth = pose.project(quads.reshape(-1, 3))
-    corners, corner_depth = corners.reshape(-1, 4, 2), corner_depth.reshape(-1, 4)
-    nearest = np.minimum(first_depth, last_depth)
+    parts = _Parts(pose, figures)
     hooks = np.array([[*(figure.hangs_on_m or figure.foot_m), 0.0] for figure in figures])
     anchors, anchor_depth = pose.project(hooks)
+    feet = np.array([[*figure.foot_m, 0.0] for figure in figures])
+    ranges_m = np.linalg.norm(feet - pose.place_m, axis=1)
     seen: list[Silhouette] = []
-    for index, figure in enumerate(figures):
-        mine, mine_quads = np.flatnonzero(owners == index), np.flatnonzero(quad_owners == index)
-        if (nearest[mine] < NEAR_M).any() or (corner_depth[mine_quads] < NEAR_M).any():
-            continue
-        low = [(first - first_radius[:, None])[mine], (last - last_radius[:, None])[mine], corners[mine_quads].reshape(-1, 2)]
-        high = [(first + first_radius[:, None])[mine], (last + last_radius[:, None])[mine], corners[mine_quads].reshape(-1, 2)]
-        x0, y0 = np.concatenate(low).min(axis=0)
-        x1, y1 = np.concatenate(high).max(axis=0)
-        if x1 <= 0 or y1 <= 0 or x0 >= pose.width_px or y0 >= pose.height_px:
-            continue
-        parts = [(float(first_depth[i] + last_depth[i]) / 2, outlines[i], float(capsules[i, 8])) for i in mine]
-        parts += [
-            (float(corner_depth[i].mean()), corners[i], float(figure.quad_c[k])) for k, i in enumerate(mine_quads)
-        ]
-        parts.sort(key=lambda part: -part[0])
-        foot = np.array([*figure.foot_m, 0.0])
-        range_m = float(np.linalg.norm(foot - pose.place_m))
+    for index in parts.in_picture():
+        x0, y0, x1, y1 = (float(edge) for edge in parts.boxes[index])
         seen.append(
             Silhouette(
-                figure=figure,
-                box=(float(x0), float(y0), float(x1), float(y1)),
-                range_m=range_m,
-                outlines=[(outline, warm_c) for _, outline, warm_c in parts],
+                figure=figures[index],
+                box=(x0, y0, x1, y1),
+                range_m=float(ranges_m[index]),
+                outlines=parts.outlines_of(index),
                 bounds=_bounds((x0, y0, x1, y1), pose),
                 anchor=(float(anchors[index, 0]), float(anchors[index, 1])),
                 px_per_m=pose.focal_px / max(float(anchor_depth[index]), NEAR_M),
@@ -128,6 +104,55 @@ def see(pose: Pose, figures: Sequence[Figure]) -> list[Silhouette]:
         )
     seen.sort(key=lambda silhouette: -silhouette.range_m)
     return seen
+
+
+class _Parts:
+    """The capsules and faces of many figures, projected in one go: one by one would cost more than the painting."""
+
+    def __init__(self, pose: Pose, figures: Sequence[Figure]) -> None:
+        self._pose, self._figures = pose, figures
+        capsules = np.concatenate([figure.capsules for figure in figures])
+        quads = np.concatenate([figure.quads for figure in figures])
+        self._capsule_starts = np.cumsum([0, *(len(figure.capsules) for figure in figures)])
+        self._quad_starts = np.cumsum([0, *(len(figure.quads) for figure in figures)])
+        self._warm_c = capsules[:, 8]
+        self._first, first_depth = pose.project(capsules[:, 0:3])
+        self._last, last_depth = pose.project(capsules[:, 4:7])
+        self._first_radius = capsules[:, 3] * pose.focal_px / np.maximum(first_depth, NEAR_M)
+        self._last_radius = capsules[:, 7] * pose.focal_px / np.maximum(last_depth, NEAR_M)
+        corners, corner_depth = pose.project(quads.reshape(-1, 3))
+        self._corners, self._corner_depth = corners.reshape(-1, 4, 2), corner_depth.reshape(-1, 4)
+        self._depth = (first_depth + last_depth) / 2
+        owners = np.repeat(np.arange(len(figures)), np.diff(self._capsule_starts))
+        quad_owners = np.repeat(np.arange(len(figures)), np.diff(self._quad_starts))
+        self.boxes = np.array([[np.inf, np.inf, -np.inf, -np.inf]] * len(figures))
+        self._nearest_m = np.full(len(figures), np.inf)
+        for axis in (0, 1):
+            for ends, radii in ((self._first, self._first_radius), (self._last, self._last_radius)):
+                np.minimum.at(self.boxes[:, axis], owners, ends[:, axis] - radii)
+                np.maximum.at(self.boxes[:, axis + 2], owners, ends[:, axis] + radii)
+            np.minimum.at(self.boxes[:, axis], quad_owners, self._corners[:, :, axis].min(axis=1))
+            np.maximum.at(self.boxes[:, axis + 2], quad_owners, self._corners[:, :, axis].max(axis=1))
+        np.minimum.at(self._nearest_m, owners, np.minimum(first_depth, last_depth))
+        np.minimum.at(self._nearest_m, quad_owners, self._corner_depth.min(axis=1))
+
+    def in_picture(self) -> list[int]:
+        """List the figures that are before the camera and touch the frame."""
+        x0, y0, x1, y1 = self.boxes.T
+        inside = (x1 > 0) & (y1 > 0) & (x0 < self._pose.width_px) & (y0 < self._pose.height_px)
+        return [int(index) for index in np.flatnonzero(inside & (self._nearest_m >= NEAR_M))]
+
+    def outlines_of(self, index: int) -> list[tuple[Floats, float]]:
+        """Outline one figure's parts from far to near, each with its temperature."""
+        mine = slice(self._capsule_starts[index], self._capsule_starts[index + 1])
+        outlines = _capsule_outlines(
+            self._first[mine], self._first_radius[mine], self._last[mine], self._last_radius[mine]
+        )
+        faces = slice(self._quad_starts[index], self._quad_starts[index + 1])
+        depths = np.concatenate([self._depth[mine], self._corner_depth[faces].mean(axis=1)])
+        shapes = [*outlines, *self._corners[faces]]
+        warm_c = np.concatenate([self._warm_c[mine], self._figures[index].quad_c])
+        return [(shapes[part], float(warm_c[part])) for part in np.argsort(-depths, kind="stable")]
 
 
 def visible_shares(silhouettes: Sequence[Silhouette], pose: Pose) -> dict[int, float]:

@@ -18,22 +18,32 @@ _SIZES: dict[str, VehicleSize] = {
 }
 
 
+_RUNNING_WARMER_C = 5.0  # a cold engine warms no tyres
+
+
 def vehicle_figure(kind: str, stance: Stance, air_c: float, engine_warmer_c: float, object_id: int | None) -> Figure:
     """Build a vehicle: warm bonnet and wheels, cold glass that mirrors the sky, a body near the air's temperature."""
     length, width, bonnet, roof = _SIZES[kind]
     half, side, body = length / 2, width / 2, Body()
-    runs = engine_warmer_c > 5  # noqa: PLR2004  a cold engine warms no tyres
-    tyre_c = air_c + (6.0 if runs and stance.speed_m_s > 1 else 1.0)
+    runs = engine_warmer_c > _RUNNING_WARMER_C
+    tyre_c = air_c + (6.0 if runs and stance.speed_m_s > 1.0 else 1.0)
     paint_c, glass_c = air_c + (1.2 if runs else -1.5), air_c - 5.0
     engine_c = air_c + engine_warmer_c
     # the floor first, so that a lower engine shows as a glow between the wheels
-    body.face([(-half, -side, 0.3), (half, -side, 0.3), (half, side, 0.3), (-half, side, 0.3)], air_c + engine_warmer_c * 0.3)
+    body.face(
+        [(-half, -side, 0.3), (half, -side, 0.3), (half, side, 0.3), (-half, side, 0.3)], air_c + engine_warmer_c * 0.3
+    )
     cabin_back = -half + 0.1
     cabin_front = half - (1.25 if kind == "car" else 0.7)
     body.box((-half, -side, 0.28), (half, side, bonnet), paint_c, paint_c, between(paint_c, engine_c, 0.55))
+    hood = bonnet + 0.01
     body.face(
-        [(cabin_front, -side * 0.85, bonnet + 0.01), (half - 0.1, -side * 0.85, bonnet + 0.01)]
-        + [(half - 0.1, side * 0.85, bonnet + 0.01), (cabin_front, side * 0.85, bonnet + 0.01)],
+        [
+            (cabin_front, -side * 0.85, hood),
+            (half - 0.1, -side * 0.85, hood),
+            (half - 0.1, side * 0.85, hood),
+            (cabin_front, side * 0.85, hood),
+        ],
         between(paint_c, engine_c, 0.75),
     )
     _cabin(body, (cabin_back, cabin_front, side, bonnet, roof), paint_c, glass_c, kind)
@@ -41,7 +51,9 @@ def vehicle_figure(kind: str, stance: Stance, air_c: float, engine_warmer_c: flo
         for edge in (side, -side):
             body.limb((forward, edge * 0.88, 0.33), (forward, edge, 0.33), (0.33, 0.33), tyre_c)
             body.ball((forward, edge * 1.02, 0.33), 0.13, tyre_c + (3.0 if runs else 0.0))
-    body.limb((-half - 0.05, -side * 0.5, 0.3), (-half + 0.1, -side * 0.5, 0.3), (0.05, 0.05), air_c + engine_warmer_c * 1.3)
+    body.limb(
+        (-half - 0.05, -side * 0.5, 0.3), (-half + 0.1, -side * 0.5, 0.3), (0.05, 0.05), air_c + engine_warmer_c * 1.3
+    )
     return body.put(
         stance.right_m,
         stance.ahead_m,
@@ -52,7 +64,9 @@ def vehicle_figure(kind: str, stance: Stance, air_c: float, engine_warmer_c: flo
     )
 
 
-def _cabin(body: Body, shape: tuple[float, float, float, float, float], paint_c: float, glass_c: float, kind: str) -> None:
+def _cabin(
+    body: Body, shape: tuple[float, float, float, float, float], paint_c: float, glass_c: float, kind: str
+) -> None:
     back, front, side, low, high = shape
     inner = side * (0.82 if kind == "car" else 0.98)
     slope_front, slope_back = (0.7, 0.5) if kind == "car" else (0.5, 0.02)
@@ -100,10 +114,14 @@ def _bush(thing: Thing, place: tuple[float, float], air_c: float, generator: np.
     height = (thing.height_m or 1.6) * float(generator.uniform(0.8, 1.15))
     warm_c, body = _temperature(thing, air_c, -0.5), Body()
     for _ in range(34):
-        # stems from the root outwards, each with side twigs: a net of branches, dense low in the middle, open at the rim
+        # stems from the root outwards, each with twigs: a net of branches, dense in the middle, open at the rim
         angle, lean = float(generator.uniform(0, 2 * math.pi)), float(generator.uniform(0.1, 1.05))
         reach = height * float(generator.uniform(0.55, 1.0))
-        tip = (reach * math.sin(lean) * math.cos(angle), reach * math.sin(lean) * math.sin(angle), reach * math.cos(lean) + 0.05)
+        tip = (
+            reach * math.sin(lean) * math.cos(angle),
+            reach * math.sin(lean) * math.sin(angle),
+            reach * math.cos(lean) + 0.05,
+        )
         body.limb((0.0, 0.0, 0.02), tip, (0.02, 0.012), warm_c - 0.6)
         for _ in range(3):
             share = float(generator.uniform(0.35, 1.0))
@@ -127,12 +145,18 @@ def _tree(thing: Thing, place: tuple[float, float], air_c: float, generator: np.
         for twig in (0.45, 0.7):
             root = tuple(a + (b - a) * twig for a, b in zip(start, end, strict=True))
             bend = angle + float(generator.choice((-0.8, 0.8)))
-            tip = (root[0] + reach * 0.4 * math.cos(bend), root[1] + reach * 0.4 * math.sin(bend), root[2] + reach * 0.35)
+            tip = (
+                root[0] + reach * 0.4 * math.cos(bend),
+                root[1] + reach * 0.4 * math.sin(bend),
+                root[2] + reach * 0.35,
+            )
             body.limb((root[0], root[1], root[2]), tip, (0.005 * height, 0.003 * height), warm_c - 1.2)
     yield body.put(*place, 0.0, texture=(0.5, int(generator.integers(1000))))
 
 
-def _conifer(thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator) -> Iterator[Figure]:
+def _conifer(
+    thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator
+) -> Iterator[Figure]:
     height = (thing.height_m or 8.0) * float(generator.uniform(0.75, 1.2))
     warm_c, body = _temperature(thing, air_c, 0.3), Body()
     body.limb((0.0, 0.0, 0.0), (0.0, 0.0, height * 0.3), (0.02 * height,) * 2, warm_c + 0.5)
@@ -141,7 +165,12 @@ def _conifer(thing: Thing, place: tuple[float, float], air_c: float, generator: 
         for _ in range(4):
             angle = float(generator.uniform(0, 2 * math.pi))
             tip = (radius * math.cos(angle), radius * math.sin(angle), height * float(level))
-            body.limb((0.0, 0.0, height * (float(level) + 0.1)), tip, (0.012 * height, 0.035 * height * float(1.1 - level)), warm_c - float(generator.uniform(0, 1.4)))
+            body.limb(
+                (0.0, 0.0, height * (float(level) + 0.1)),
+                tip,
+                (0.012 * height, 0.035 * height * float(1.1 - level)),
+                warm_c - float(generator.uniform(0, 1.4)),
+            )
     yield body.put(*place, 0.0, texture=(0.8, int(generator.integers(1000))), gaps=0.06)
 
 
@@ -182,10 +211,21 @@ def _house(thing: Thing, place: tuple[float, float], air_c: float, generator: np
     wall_c = _temperature(thing, air_c, 2.5)
     body.box((-3.0, -half, 0.0), (3.0, half, height), wall_c, wall_c, wall_c)
     for end in (3.4, -3.4):
-        body.face([(end, -half - 0.3, height), (end, half + 0.3, height), (0.0, half, height + 1.8), (0.0, -half, height + 1.8)], air_c - 4.0)
+        body.face(
+            [
+                (end, -half - 0.3, height),
+                (end, half + 0.3, height),
+                (0.0, half, height + 1.8),
+                (0.0, -half, height + 1.8),
+            ],
+            air_c - 4.0,
+        )
     for across in np.arange(-half + 1.2, half - 1.0, 2.4):
         at = float(across)
-        body.face([(-3.02, at, 0.9), (-3.02, at + 1.0, 0.9), (-3.02, at + 1.0, 2.1), (-3.02, at, 2.1)], wall_c + float(generator.uniform(0.5, 4)))
+        body.face(
+            [(-3.02, at, 0.9), (-3.02, at + 1.0, 0.9), (-3.02, at + 1.0, 2.1), (-3.02, at, 2.1)],
+            wall_c + float(generator.uniform(0.5, 4)),
+        )
     yield body.put(*place, math.radians(thing.turned_deg), texture=(0.4, int(generator.integers(1000))))
 
 
@@ -198,7 +238,12 @@ def _stone(thing: Thing, place: tuple[float, float], air_c: float, generator: np
         turn, size = float(generator.uniform(0, math.pi)), height * float(generator.uniform(0.25, 0.42))
         step_x, step_y = size * math.cos(turn), size * math.sin(turn)
         low = height * float(generator.uniform(0.05, 0.25))
-        body.limb((ahead - step_x, across - step_y, low), (ahead + step_x, across + step_y, low * 0.6), (size, size * 0.6), warm_c)
+        body.limb(
+            (ahead - step_x, across - step_y, low),
+            (ahead + step_x, across + step_y, low * 0.6),
+            (size, size * 0.6),
+            warm_c,
+        )
     yield body.put(*place, 0.0, texture=(0.6, int(generator.integers(1000))))
 
 

@@ -7,6 +7,7 @@ first and last stretch of a path go on for ever, so people come from outside the
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ _TURN_WIDTH_M = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """One walker at one moment: place, heading (0 looks ahead, clockwise), speed, distance walked, what the body does."""
+    """One walker at one moment: place, heading (0 looks ahead, clockwise), speed, distance walked, and pose."""
 
     right_m: float
     ahead_m: float
@@ -40,7 +41,7 @@ class Route:
             points_m = ((x, y), (x + step * math.sin(facing), y + step * math.cos(facing)))
         self._points = points_m
         self._starts_m = [0.0]
-        for (x0, y0), (x1, y1) in zip(points_m, points_m[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points_m):
             self._starts_m.append(self._starts_m[-1] + max(math.hypot(x1 - x0, y1 - y0), 1e-9))
 
     @property
@@ -95,7 +96,7 @@ class Walk:
         self._beside_m, self._behind_m = offset
         self._resting_pose: Pose = resting_pose
         generator = np.random.default_rng(list(seed))
-        # the wandering is slow (tens of seconds): a faster one would show as a change of speed, which people do not have
+        # slow wandering, tens of seconds: a faster one would show as changes of speed, which people do not have
         self._rates = [float(rate) for rate in 2 * math.pi / generator.uniform(17, 41, 4)]
         self._phases = [float(phase) for phase in generator.uniform(0, 2 * math.pi, 4)]
         self._wander_m = wander_m

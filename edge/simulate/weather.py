@@ -12,7 +12,7 @@ from edge.simulate.scenario import Weather
 Picture = npt.NDArray[np.float32]
 
 _CLEAR_PER_KM = 0.12
-# Long-wave extinction of precipitation, fitted to the usual power laws of the rate; good to a factor of two, like they are.
+# Long-wave extinction of precipitation as power laws of the rate: good to a factor of two, like all of their kind.
 _RAIN_PER_KM = 0.38
 _RAIN_POWER = 0.6
 _SNOW_PER_KM = 2.6
@@ -24,7 +24,11 @@ _MOST_DROPS = 900
 
 def extinction_per_m(weather: Weather) -> float:
     """Give the extinction coefficient: contrast falls by ``exp(-coefficient * range)``."""
-    per_km = _CLEAR_PER_KM + _RAIN_PER_KM * weather.rain_mm_h**_RAIN_POWER + _SNOW_PER_KM * weather.snowfall_mm_h**_SNOW_POWER
+    per_km: float = (
+        _CLEAR_PER_KM
+        + _RAIN_PER_KM * weather.rain_mm_h**_RAIN_POWER
+        + _SNOW_PER_KM * weather.snowfall_mm_h**_SNOW_POWER
+    )
     if weather.fog_m is not None:
         per_km += 1000 / weather.fog_m
     return per_km / 1000
@@ -37,7 +41,7 @@ def through_air(warm_c: Picture | float, range_m: Picture | float, weather: Weat
 
 
 def upright_apparent_c(warm_c: Picture, weather: Weather) -> Picture:
-    """Give the apparent temperature of an upright surface: mostly its own, a little of the sky and the ground it mirrors."""
+    """Give the apparent temperature of an upright surface: mostly its own, a little of what it mirrors."""
     around_c = (weather.sky_c + weather.ground_c) / 2
     return warm_c + (1 - _CLOTH_EMISSIVITY) * (around_c - warm_c)
 
@@ -56,11 +60,13 @@ def precipitate(picture: Picture, weather: Weather, pose: Pose, rate_hz: float, 
 
 def _ranges_m(count: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
     # the seen volume grows with the square of the range, so most are far
-    return np.maximum(_DROP_REACH_M * generator.uniform(0, 1, count) ** (1 / 3), 0.7)
+    ranges: npt.NDArray[np.float64] = np.maximum(_DROP_REACH_M * generator.uniform(0, 1, count) ** (1 / 3), 0.7)
+    return ranges
 
 
 def _places(count: int, pose: Pose, generator: np.random.Generator) -> npt.NDArray[np.float64]:
-    return generator.uniform(-8, 1, (count, 2)) % 1 * np.array([pose.width_px, pose.height_px])
+    places: npt.NDArray[np.float64] = generator.uniform(0, 1, (count, 2)) * np.array([pose.width_px, pose.height_px])
+    return places
 
 
 def _streaks(picture: Picture, weather: Weather, pose: Pose, rate_hz: float, generator: np.random.Generator) -> None:
