@@ -82,9 +82,10 @@ def run(
 
 @app.command(name="check-config")
 def check_config(
-    config_file: Annotated[Path, typer.Argument(metavar="FILE", help="A configuration file.")],
+    config_file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A configuration file.")] = None,
     *,
     as_json: JsonOption = False,
+    reference: Annotated[bool, typer.Option("--reference", help="Print every setting there is, as Markdown.")] = False,
 ) -> None:
     """Check a configuration and print every value in force and where it came from.
 
@@ -92,6 +93,11 @@ def check_config(
     """
     from edge import config
 
+    if reference:
+        sys.stdout.write(config.reference())
+        return
+    if config_file is None:
+        raise ConfigError("name a configuration FILE, or ask for --reference")
     loaded = config.load(config_file)
     rows = list(_effective(loaded))
     if as_json:
@@ -245,7 +251,7 @@ def demo(
 
 @app.command()
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one; 'list' names them.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario file, the name of a shipped one, 'all', or 'list'.")],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Clip to write (.mkv), or a folder for it.")] = Path(),
 ) -> None:
@@ -259,11 +265,14 @@ def simulate(
     if scenario == "list":
         print("\n".join(scenario_names()))
         return
-    scene = load_scenario(scenario)
+    scenes = [load_scenario(name) for name in (scenario_names() if scenario == "all" else [scenario])]
+    if scenario == "all" and not output.is_dir():
+        raise ConfigError(f"--output {output}: must be a folder that exists when all scenarios are filmed")
     _check_outputs(output)
-    with _progress("simulate") as advance:
-        clip = film(scene, output, progress=advance)
-    sys.stderr.write(f"{clip} and {clip.with_suffix('.truth.json').name}\n")
+    for scene in scenes:
+        with _progress(scene.name) as advance:
+            clip = film(scene, output, progress=advance)
+        sys.stderr.write(f"{clip} and {clip.with_suffix('.truth.json').name}\n")
 
 
 @evaluate_app.command()
@@ -312,6 +321,74 @@ def detection(
     if plots is not None:
         for file in plot_detection(report, plots, lambda name: read_picture(images / name)):
             sys.stderr.write(f"{file}\n")
+
+
+@evaluate_app.command()
+def counting(
+    folder: Annotated[Path, typer.Argument(metavar="FOOTAGE_DIR", help="Clips with NAME.truth.json beside them.")],
+    *,
+    eyes: Annotated[
+        str, typer.Option(help="Whose detections: model, perfect, or degraded (10 % missed, 5 % false).")
+    ] = "model",
+    detections: Annotated[Path | None, typer.Option(help="Recorded detections of one clip, JSON lines.")] = None,
+    proven_height_px: Annotated[float | None, typer.Option(min=1.0, help="Default: the model's manifest.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for true and reported count over time.")] = None,
+    config_file: ConfigOption = None,
+    preset: PresetOption = None,
+    model: ModelOption = None,
+    allow_unsigned: UnsignedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score counting on clips with truth: groups, numbers and their range, alerts, tracks, line crossings.
+
+    Example: edge evaluate counting sample_footage/ --plots plots/
+    """
+    from edge.evaluate.clips import judged
+    from edge.evaluate.counting import evaluate_counting
+    from edge.evaluate.plots import load_pyplot, plot_counting
+
+    if eyes not in ("model", "perfect", "degraded"):
+        raise ConfigError(f"--eyes {eyes}: use model, perfect or degraded")
+    if plots is not None:
+        load_pyplot()  # refuse before the work and not after it
+    config = _config(config_file, preset, model, allow_unsigned=allow_unsigned)
+    detector = _load_detector(config, config_file.parent if config_file else Path())
+    with _progress("clips") as advance:
+        clips = judged(
+            folder,
+            config,
+            detector,
+            eyes=eyes,
+            recorded=detections,
+            multiple_px=detector.manifest.input.multiple_px,
+            advance=advance,
+        )
+        report = evaluate_counting(clips, proven_height_px=proven_height_px or detector.manifest.smallest_height_px)
+    if as_json:
+        print(report.to_json())
+    else:
+        _print_tables(report.tables())
+    if plots is not None:
+        for file in plot_counting(report, plots):
+            sys.stderr.write(f"{file}\n")
+
+
+@evaluate_app.command()
+def sequence(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH.json", help="COCO truth with date and frame per picture.")],
+    *,
+    images: Annotated[Path, typer.Option(help="Folder of its pictures.")],
+    date: Annotated[str, typer.Option(help="Which date, as the file writes it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder that gets NAME/ and NAME.truth.json.")],
+    fps: Annotated[float, typer.Option(min=0.1, max=120.0, help="Rate at which its frame numbers count.")] = 2.0,
+) -> None:
+    """Make footage with truth from the labelled pictures of one date, in frame order.
+
+    Example: edge evaluate sequence train.json --images images/ --date 20201217 --output footage/
+    """
+    from edge.evaluate.sequence import footage_from_coco
+
+    sys.stderr.write(f"{footage_from_coco(truth, images, date, output=output, fps=fps)}\n")
 
 
 def _print_tables(tables: "Iterable[Table]") -> None:

@@ -156,3 +156,8 @@ def test_line_numbers_survive_dotted_keys():
     text = "node.id = 'a'\ndelivery.port = 0\n"
     with pytest.raises(ConfigError, match=r":2: setting 'delivery\.port'"):
         resolve(tomllib.loads(text), text=text, path=Path("n.toml"))
+
+
+def test_the_reference_is_current():
+    """configs/reference.md is what the settings say today; mend it with: edge check-config --reference."""
+    assert (REPOSITORY / "configs" / "reference.md").read_text(encoding="utf-8") == config.reference()
