@@ -36,7 +36,7 @@ class TruthPicture:
         height_px: height of the picture.
         boxes: (N, 4) float64 ``x0, y0, x1, y1``, persons and areas to ignore together.
         ignore: (N,) True where the box is an area in which nothing is judged.
-        attributes: those of ``ATTRIBUTES`` that the file gives for this picture.
+        attributes: what else the file says about this picture in one word or number.
     """
 
     file_name: str
@@ -172,6 +172,6 @@ def _picture(image: _Image, annotations: Sequence[_Annotation]) -> TruthPicture:
     corners = as_boxes([annotation.bbox for annotation in annotations])
     corners[:, 2:] += corners[:, :2]
     extra: Mapping[str, Any] = image.model_extra or {}
-    attributes = {key: extra[key] for key in ATTRIBUTES if isinstance(extra.get(key), str | int | float)}
+    attributes = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
     ignore = np.array([annotation.iscrowd for annotation in annotations], dtype=np.bool_)
     return TruthPicture(image.file_name, image.width, image.height, corners, ignore, attributes)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ConfigError
+from edge.evaluate.counting_report import ClipReport, CountingReport
 from edge.evaluate.detection_report import DetectionReport, PictureVerdict
 from edge.evaluate.tables import number
 from edge.records import Box, Pixels
@@ -54,6 +55,20 @@ def plot_detection(report: DetectionReport, directory: Path, picture_of: Picture
     if verdicts:
         paths.append(directory / "worst.png")
         cv2.imwrite(str(paths[-1]), contact_sheet(verdicts, picture_of))
+    return paths
+
+
+def plot_counting(report: CountingReport, directory: Path) -> list[Path]:
+    """Write ``NAME.png`` for each clip: true and told number of people over time, and when alerts were raised.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    pyplot = load_pyplot()
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{clip.name}.png" for clip in report.clips]
+    for clip, path in zip(report.clips, paths, strict=True):
+        _people(pyplot, clip, path)
     return paths
 
 
@@ -149,5 +164,24 @@ def _reliability(pyplot: Any, report: DetectionReport, path: Path) -> None:
     middles = [(one.low + one.high) / 2 for one in report.reliability]
     counts.bar(middles, [one.detections for one in report.reliability], width=0.09, color="tab:grey")
     counts.set(xlim=(0, 1), xlabel="score", ylabel="detections")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _people(pyplot: Any, clip: ClipReport, path: Path) -> None:
+    """Draw the true number as a grey band, because it has two ends, and the told one as a line in its range."""
+    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    times_s = [one.t_s for one in clip.moments]
+    true_low, true_high = [one.true_low for one in clip.moments], [one.true_high for one in clip.moments]
+    axes.fill_between(times_s, true_low, true_high, step="post", color="black", alpha=0.25, linewidth=0)
+    axes.step(times_s, true_low, where="post", color="black", label="true")
+    low, high = [one.told_low for one in clip.moments], [one.told_high for one in clip.moments]
+    axes.fill_between(times_s, low, high, step="post", color="tab:orange", alpha=0.3, linewidth=0)
+    axes.step(times_s, [one.told for one in clip.moments], where="post", color="tab:orange", label="told, with range")
+    for label, new_s in enumerate(sorted(t_s for story in clip.groups for t_s in story.new_at_s)):
+        axes.axvline(new_s, color="tab:red", linestyle=":", label=None if label else "new alert")
+    axes.set(xlabel="time, s", ylabel="people", title=clip.name, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="best")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

@@ -66,7 +66,7 @@ def degrade(
     return spoilt
 
 
-def run_from_detections(truth: Truth, detections: Sequence[FrameDetections], pipeline: Pipeline) -> list[Result]:
+def run_from_detections(truth: Truth, detections: Sequence[Sequence[Detection]], pipeline: Pipeline) -> list[Result]:
     """Run tracker, groups and alerts on the detections of each frame of ``truth``.
 
     Shutter events come from the truth, and so does the motion of the camera where the truth knows it.

@@ -41,7 +41,7 @@ def test_persons_are_read_with_what_the_picture_says_about_itself(tmp_path):
     assert (known.name, first.file_name, second.file_name) == ("truth", "a.png", "b.png")
     np.testing.assert_array_equal(second.boxes, [[10, 20, 15, 32], [100, 0, 150, 40]])
     assert second.ignore.tolist() == [False, True]
-    assert second.attributes == {"night": 1, "altitude_m": 80}
+    assert second.attributes == {"night": 1, "altitude_m": 80, "frame": 3}
     assert first.boxes.shape == (0, 4)
     assert first.ignore.shape == (0,)
 

@@ -5,11 +5,13 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from drawing import true_clip, walk_together
 
 from edge.errors import ConfigError
 from edge.evaluate.coco import CocoTruth, TruthPicture
+from edge.evaluate.counting import Clip, evaluate_counting
 from edge.evaluate.detection import evaluate_detection
-from edge.evaluate.plots import contact_sheet, load_pyplot, plot_detection
+from edge.evaluate.plots import contact_sheet, load_pyplot, plot_counting, plot_detection
 from edge.records import Detection
 
 WIDTH_PX, HEIGHT_PX = 333, 201
@@ -59,3 +61,13 @@ def test_without_matplotlib_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigError, match=r"edge-thermal\[plots\]"):
         load_pyplot()
+
+
+def test_a_clip_is_drawn_over_time(tmp_path):
+    """Each clip has a picture of true and told people; an empty clip is drawn too."""
+    pytest.importorskip("matplotlib", reason="needs the extra edge-thermal[plots]")
+    empty = true_clip().model_copy(update={"name": "empty"})
+    report = evaluate_counting([walk_together(), Clip(empty, [])], proven_height_px=14.0)
+    paths = plot_counting(report, tmp_path)
+    assert [path.name for path in paths] == ["drawn.png", "empty.png"]
+    assert all(cv2.imread(str(path)) is not None for path in paths)
