@@ -124,6 +124,7 @@ def drawn(*frames):
 
 
 def _placed(people):
+    """Give ids and boxes of people at their places."""
     return list(people), as_boxes([(x, 10.0, x + 8.0, 31.0) for x in people.values()])
 
 
@@ -193,6 +194,7 @@ def test_the_order_of_boxes_and_the_names_of_tracks_do_not_matter(seed, shuffle)
 
 
 def _mixed(boxes, shuffle):
+    """Shuffle ids and boxes together."""
     ids, corners = boxes
     order = shuffle.sample(range(len(ids)), len(ids))
     return [ids[index] for index in order], corners[np.array(order, dtype=int)]

@@ -41,6 +41,7 @@ def tracked(seed, **shape):
 
 
 def _person(rng, frames):
+    """Make somebody with a time, a place, a motion and a size."""
     start = rng.randrange(0, max(1, frames // 2))
     return {
         "from": start,
@@ -52,9 +53,11 @@ def _person(rng, frames):
 
 
 def _box_at(person, time):
+    """Give the box of a person in one frame."""
     x, y = (at + move * time for at, move in zip(person["at"], person["moves"], strict=True))
     return [x, y, x + person["size"][0], y + person["size"][1]]
 
 
 def _split(named):
+    """Part ids from boxes."""
     return [name for name, _ in named], as_boxes([box for _, box in named])
