@@ -25,6 +25,7 @@ from typing import Self
 from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.loglimit import LimitedLog
+from edge.delivery.salvage import salvage
 from edge.delivery.store import ForeignFileError, Row, Store, Story
 from edge.errors import ConfigError, DeliveryError
 from edge.metrics import Metrics
@@ -32,6 +33,8 @@ from edge.records import Phase
 
 RESERVE_BYTES = 1_048_576  # about a thousand alerts
 _MEMORY_MAX_BYTES = 16_777_216
+_MOVE_EVERY_S = 1.0
+_MOVED_AT_ONCE = 32
 _SEQ_LEAP = 1_000_000  # more than a run can give out from memory before somebody frees the disk
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -69,6 +72,8 @@ class Outbox:
         self._memory = Store(":memory:")
         self._confirmed: set[int] = set()
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
+        self._ended: set[str] = set()  # stories that ended in memory only, while the disk took nothing
+        self._moved_s = clock.monotonic_s()
         self._shed = 0
         self._closed = False
         self.incident: str | None = None  # what happened to the file in this run, for the health message
@@ -111,9 +116,9 @@ class Outbox:
             seq = self._last_seq + 1
             row = Row(seq, topic, key, phase, self._clock.utc_s(), encode(seq))
             self._last_seq = seq
-            if self._memory.depth()[0]:
+            if not self._memory.is_empty() and self._clock.monotonic_s() - self._moved_s >= _MOVE_EVERY_S:
                 self._move_memory_to_disk()
-            if self._memory.depth()[0] or not self._kept_on_disk(row):
+            if not self._memory.is_empty() or not self._kept_on_disk(row):
                 self._memory.put([row])
                 self._note_shed(self._memory.shed(_MEMORY_MAX_BYTES))
             return seq
@@ -156,7 +161,10 @@ class Outbox:
             gone = set(seqs)
             self._confirmed -= gone
             self._owed |= gone
-            self._memory.remove(self._owed)
+            if not self._memory.is_empty():
+                # The disk still has the stories that these ended; it is told when it takes something again.
+                self._ended |= {row.key for row in self._memory.after(0, -1) if row.seq in gone and row.phase == "end"}
+                self._memory.remove(gone)
             self._pay_owed()
 
     def unfinished(self) -> list[Story]:
@@ -165,7 +173,7 @@ class Outbox:
             self._check_open()
             stories = {story[0]: story for story in self._disk.stories()} if self._disk else {}
             stories |= {story[0]: story for story in self._memory.stories()}
-            return [stories[key] for key in sorted(stories)]
+            return [stories[key] for key in sorted(stories) if key not in self._ended]
 
     def forget(self, key: str) -> None:
         """End a story without a message, because its last payload cannot be read."""
@@ -176,7 +184,7 @@ class Outbox:
                 try:
                     self._disk.end_story(key)
                 except sqlite3.Error as error:
-                    self._log.warning("outbox: the disk takes nothing", error=str(error))
+                    self._log.warning("outbox: the disk takes nothing", why=str(error))
 
     def tend(self) -> None:
         """Try again what the disk refused, and set the reserve aside; the courier calls this every few seconds."""
@@ -189,7 +197,7 @@ class Outbox:
                     self._last_seq = max(self._last_seq, self._disk.last_seq())
             self._move_memory_to_disk()
             self._pay_owed()
-            if self._disk and not self._memory.depth()[0] and not self._reserve_path.exists():
+            if self._disk and self._memory.is_empty() and not self._reserve_path.exists():
                 self._set_reserve_aside()
 
     @property
@@ -246,7 +254,7 @@ class Outbox:
             self._disk.close()
             self._disk = self._replace_corrupt_file(error)
             return self._disk is not None
-        self._log.warning("outbox: the disk takes nothing", error=str(error), file=str(self._path))
+        self._log.warning("outbox: the disk takes nothing", why=str(error), file=str(self._path))
         if not self._reserve_path.exists():
             return False
         self._reserve_path.unlink(missing_ok=True)
@@ -259,26 +267,32 @@ class Outbox:
         return True
 
     def _move_memory_to_disk(self) -> None:
-        rows, stories = self._memory.after(0, -1), self._memory.stories()
-        if not self._disk or not (rows or stories):
+        """Move what waits in memory in small steps, oldest first: the disk may have room for some of it only."""
+        self._moved_s = self._clock.monotonic_s()
+        if not self._disk or self._memory.is_empty():
             return
         try:
-            self._disk.put(rows)
-            self._disk.put_stories(stories)
+            while rows := self._memory.after(0, _MOVED_AT_ONCE):
+                self._disk.put(rows)
+                self._memory.remove(row.seq for row in rows)
+            self._disk.put_stories(self._memory.stories())
+            for key in self._ended:
+                self._disk.end_story(key)
             self._disk.set_last_seq(self._last_seq)
         except sqlite3.Error as error:
-            self._log.warning("outbox: the disk takes nothing", error=str(error), waiting_in_memory=len(rows))
+            self._log.warning("outbox: the disk takes nothing", why=str(error), waiting=self._memory.depth()[0])
             return
+        self._ended.clear()
         self._memory.close()
         self._memory = Store(":memory:")
-        self._log.info("outbox: the disk takes messages again", moved=len(rows))
+        self._log.info("outbox: the disk takes messages again")
 
     def _pay_owed(self) -> None:
         if self._disk and self._owed:
             try:
                 self._disk.remove(self._owed)
             except sqlite3.Error as error:
-                self._log.warning("outbox: the disk takes nothing", error=str(error), undeleted=len(self._owed))
+                self._log.warning("outbox: the disk takes nothing", why=str(error), undeleted=len(self._owed))
                 return
         self._owed.clear()
 
@@ -288,7 +302,7 @@ class Outbox:
         except sqlite3.Error as error:
             if _code(error) in _CORRUPT:
                 self._recovered(error)
-            self._log.warning("outbox: cannot be read", error=str(error), file=str(self._path))
+            self._log.warning("outbox: cannot be read", why=str(error), file=str(self._path))
             return []  # asked again in a moment
 
     def _note_shed(self, shed: int) -> None:
@@ -305,7 +319,7 @@ class Outbox:
                 self._disk.set_last_seq(self._last_seq)
         except (OSError, sqlite3.Error) as error:
             self._reserve_path.unlink(missing_ok=True)
-            self._log.warning("outbox: no room for the reserve", error=str(error), file=str(self._reserve_path))
+            self._log.warning("outbox: no room for the reserve", why=str(error), file=str(self._reserve_path))
 
     def _open(self) -> Store | None:
         """Open the file; ``None`` when the disk is full or read-only, which must not keep the service from starting."""
@@ -319,7 +333,7 @@ class Outbox:
         except PermissionError as error:
             raise ConfigError(f"{self._path}: {error.strerror}; change its owner or delivery.outbox_file") from error
         except OSError as error:
-            self._log.warning("outbox: cannot be opened", error=str(error), file=str(self._path))
+            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
             return None
         except sqlite3.Error as error:
             if _code(error) in _BUSY:
@@ -330,7 +344,7 @@ class Outbox:
                 return self._replace_corrupt_file(error)
             if self._path.is_dir() or not os.access(self._path.parent, os.W_OK):
                 raise ConfigError(f"{self._path}: {error}; change its owner or delivery.outbox_file") from error
-            self._log.warning("outbox: cannot be opened", error=str(error), file=str(self._path))
+            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
             return None
 
     def _replace_corrupt_file(self, error: sqlite3.Error) -> Store | None:
@@ -342,18 +356,25 @@ class Outbox:
                 source.replace(aside.with_name(aside.name + suffix))
         self.incident = f"outbox file was corrupt ({error}); moved to {aside.name}"
         self._metrics.count("outbox_corrupt")
-        self._log.error("outbox: corrupt file moved aside", error=str(error), moved_to=str(aside))
+        self._log.error("outbox: corrupt file moved aside", why=str(error), moved_to=str(aside))
+        found = salvage(aside)
+        self._last_seq = max(self._last_seq, found.last_seq) or self._seq_of_a_lost_file()
         try:
             fresh = Store(str(self._path))
-            fresh.set_last_seq(self._seq_of_a_lost_file())
+            fresh.put(found.rows)
+            fresh.put_stories(found.stories)
+            fresh.set_last_seq(self._last_seq)
         except sqlite3.Error as second:
-            self._log.warning("outbox: cannot be opened", error=str(second), file=str(self._path))
+            self._log.warning("outbox: cannot be opened", why=str(second), file=str(self._path))
             return None
+        self._log.info(
+            "outbox: carried over from the corrupt file", messages=len(found.rows), stories=len(found.stories)
+        )
         return fresh
 
     def _seq_of_a_lost_file(self) -> int:
         """Seconds since 1970 are above any count of alerts so far: numbers still rise when the last one is unknown."""
-        return self._last_seq or int(self._clock.utc_s())
+        return int(self._clock.utc_s())
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -154,6 +154,10 @@ class Store:
         count, oldest_utc_s = self._connection.execute("SELECT count(*), min(utc_s) FROM message").fetchone()
         return int(count), oldest_utc_s
 
+    def is_empty(self) -> bool:
+        """Whether there is neither a message nor a story."""
+        return self._number("SELECT EXISTS (SELECT 1 FROM message) OR EXISTS (SELECT 1 FROM story)") == 0
+
     def last_seq(self) -> int:
         """Read the last number that was given out."""
         return self._number("SELECT value FROM counter WHERE name = 'last_seq'")
