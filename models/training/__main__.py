@@ -25,6 +25,11 @@ def main() -> None:
         default = Plan.__dataclass_fields__[name].default
         run.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default {default!r}")
 
+    honest = commands.add_parser("calibrate", help="export the averaged weights of a checkpoint with honest scores")
+    honest.add_argument("checkpoint", type=Path)
+    honest.add_argument("output", type=Path)
+    honest.add_argument("--data", type=Path, default=Path("../shared/data"))
+
     look = commands.add_parser("measure", help="everything the card says about val, as JSON")
     look.add_argument("model", type=Path)
     look.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -46,6 +51,10 @@ def main() -> None:
     if told.command == "train":
         plan = Plan(**{name: getattr(told, name) for name in PLAN_OPTIONS})
         train(told.data, told.work, plan, told.start, told.resume)
+    elif told.command == "calibrate":
+        from models.training.calibrate import calibrate  # noqa: PLC0415
+
+        print(json.dumps(calibrate(told.checkpoint, told.data, told.output)))
     elif told.command == "measure":
         from models.training.report import report  # noqa: PLC0415, pycocotools only where it is needed
 

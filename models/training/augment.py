@@ -282,7 +282,7 @@ def sense(rng: Random, grey: Float) -> Float:
     if rng.random() < 0.2:  # shading of the window or a warm housing
         x, y = np.meshgrid(np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32))
         a, b, c = rng.normal(0, 12, 3).astype(np.float32)
-        grey = grey + a * x + b * y + c * (x * x + y * y)
+        grey = (grey + a * x + b * y + c * (x * x + y * y)).astype(np.float32)
     if rng.random() < 0.4:
         grey = 255 - grey
     if rng.random() < 0.4:

@@ -219,7 +219,7 @@ def start_from_coco(net: PersonNet, weights: Path, pictures: Tensor) -> None:
     for k, head in enumerate(list(net.heads)[1:]):
         out = cast("Head", head).out
         out.weight.copy_(torch.cat((state[f"preg.{k}.weight"], state[f"pobj.{k}.weight"])))
-        out.bias.copy_(torch.cat((state[f"preg.{k}.bias"], state[f"pobj.{k}.bias"])))
+        cast("Tensor", out.bias).copy_(torch.cat((state[f"preg.{k}.bias"], state[f"pobj.{k}.bias"])))
     net(pictures)
     for hook in hooks:
         hook.remove()
