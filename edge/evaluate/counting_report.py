@@ -9,6 +9,7 @@ from rich.table import Table
 
 from edge.evaluate.counting_score import CountingScore, CountTally
 from edge.evaluate.tables import number, share
+from edge.evaluate.truth import MIN_VISIBLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,22 @@ class CountingReport:
         """``as_dict`` as text."""
         return json.dumps(self.as_dict(), indent=1, allow_nan=False)
 
+    def _what_counts(self) -> str:
+        return (
+            f"judged: persons from {self.proven_height_px:g} px high with at least {share(MIN_VISIBLE)} in sight; "
+            f"final: when the group was last complete; over time: from {self.allowed_s:g} s of being visible; "
+            "width: of the range, for groups up to ten"
+        )
+
     def tables(self) -> Iterator[Table]:
         """Lay the report out for a terminal; a table without any clip in it is left out."""
         identified = [(clip.name, clip.score) for clip in self.clips if clip.identified]
         several = len(self.clips) > 1
         if identified:
             rows = [*identified, *([("all", self.overall)] if several else [])]
-            yield _count_table(rows)
+            table = _count_table(rows)
+            table.caption = self._what_counts()
+            yield table
             yield _alert_table(rows, self.allowed_s)
             yield _track_table(rows)
         yield _people_table([*((c.name, c.score) for c in self.clips), *([("all", self.overall)] if several else [])])
@@ -193,9 +203,9 @@ def _track_table(rows: Rows) -> Table:
 
 
 def _people_table(rows: Rows) -> Table:
-    table = _table("all people in the picture, over time", ("length", "MAE", "exact", "within 1", "in range"))
+    table = _table("all people in the picture, over time", ("length", "MAE", "exact", "within 1", "in range", "width"))
     for name, score in rows:
         people = score.people
         shares = (share(people.exact_share), share(people.within_1_share), share(people.coverage))
-        table.add_row(name, f"{score.duration_s:.0f} s", number(people.mae, 2), *shares)
+        table.add_row(name, f"{score.duration_s:.0f} s", number(people.mae, 2), *shares, number(people.mean_width, 2))
     return table

@@ -6,12 +6,11 @@ let through, because a truth file serves more than the evaluation.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ConfigError
 from edge.evaluate.coco import explained
@@ -113,7 +112,7 @@ class Truth(_Part):
 
     format: Literal["edge-truth/1"]
     name: str = Field(min_length=1)
-    start_utc: datetime
+    start_utc: AwareDatetime
     width_px: int = Field(gt=0)
     height_px: int = Field(gt=0)
     fps: float = Field(gt=0.0, allow_inf_nan=False)

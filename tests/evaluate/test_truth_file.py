@@ -46,6 +46,7 @@ def test_a_truth_file_is_read_with_keys_it_does_not_know(tmp_path):
     [
         ({"format": "edge-truth/9"}, "format: Input should be 'edge-truth/1'"),
         ({"fps": 0}, "fps: "),
+        ({"start_utc": "2026-02-03T13:16:00"}, "start_utc: Input should have timezone"),
         ({"frames": [{"t_s": 0.0}, {"t_s": 0.0}]}, r"frames\.1\.t_s: 0\.0 does not come after 0\.0"),
         (
             {"frames": [{"t_s": 0.0, "objects": [{"id": 1, "box": [9, 2, 1, 3]}]}]},
