@@ -27,6 +27,7 @@ class Clothes:
     """Surface temperatures of one person, C."""
 
     jacket: float
+    sleeve_cooler: float
     trousers: float
     hat: float
     face: float
@@ -56,8 +57,9 @@ class Person:
         # trousers are thinner than jackets: on winter pictures the legs are brighter than the chest
         return Clothes(
             jacket=air_c + excess_c * leak + sun_c * self.dark[0],
+            sleeve_cooler=0.22 * excess_c * leak,
             trousers=air_c + excess_c * min(1.0, leak * 1.45) + sun_c * self.dark[1],
-            hat=air_c + excess_c * min(1.0, leak * 1.7 + 0.05) + sun_c * 0.8,
+            hat=air_c + excess_c * min(1.0, leak * 1.15 + 0.03) + sun_c * 0.8,
             face=air_c + excess_c * 0.78 + sun_c * 0.15,
             hands=air_c + excess_c * min(0.8, leak + 0.35),
             shoes=air_c + excess_c * leak * 0.7,
@@ -78,7 +80,7 @@ def person_figure(person: Person, stance: Stance, air_c: float, sun_c: float = 0
         stance.right_m,
         stance.ahead_m,
         stance.heading_rad,
-        texture=(0.10 * (wear.jacket - air_c) + 0.3, person.object_id),
+        texture=(0.17 * (wear.jacket - air_c) + 0.3, person.object_id),
         object_id=person.object_id,
         kind="person",
     )
@@ -128,22 +130,26 @@ def _trunk(body: Body, person: Person, wear: Clothes, hips: Joint, neck: Joint) 
 
 def _head(body: Body, person: Person, wear: Clothes, neck: Joint, up: Joint) -> None:
     h = person.height_m
-    radius = 0.076 * h if h < _CHILD_BELOW_M else 0.062 * h
-    reach = 0.045 * h + radius
+    radius = 0.058 * h if h < _CHILD_BELOW_M else 0.047 * h
     size = math.sqrt(up[0] ** 2 + up[1] ** 2 + up[2] ** 2)
-    x, y, z = (neck[i] + up[i] / size * reach for i in range(3))
-    forward = (up[2] / size, 0.0, -up[0] / size)
-    body.limb(neck, (x, y, z), (0.042 * h, 0.042 * h), between(wear.face, wear.jacket, 0.5))
-    body.ball((x, y, z + 0.1 * radius), radius * 1.08, wear.hat)
-    face = (x + forward[0] * radius * 0.42, y, z + forward[2] * radius * 0.42 - radius * 0.12)
-    body.ball(face, radius * 0.78, wear.face)
+    up = (up[0] / size, up[1] / size, up[2] / size)
+    forward = (up[2], 0.0, -up[0])
+
+    def at(rise: float, ahead: float) -> Joint:
+        x, y, z = (neck[i] + up[i] * rise * radius + forward[i] * ahead * radius for i in range(3))
+        return x, y, z
+
+    # a head is half again as tall as wide: cap above and behind, face below and before, neck between collar and chin
+    body.limb(neck, at(1.6, 0.0), (0.036 * h, 0.034 * h), between(wear.face, wear.jacket, 0.6))
+    body.limb(at(1.9, -0.15), at(2.75, -0.1), (radius, radius), wear.hat)
+    body.limb(at(1.7, 0.35), at(2.2, 0.45), (radius * 0.72, radius * 0.72), wear.face)
 
 
 def _leg(
     body: Body, person: Person, wear: Clothes, side: float, hip_z: float, swing: float, vigour: float, run: bool
 ) -> None:
     h, wide = person.height_m, person.stout
-    reach = (0.62 if run else 0.42) * vigour
+    reach = (0.62 if run else 0.37) * vigour
     thigh_angle = reach * math.sin(swing) + (0.12 * vigour if run else 0.0)
     bend = vigour * (0.12 + (1.15 if run else 0.62) * max(0.0, math.cos(swing + 0.35)) ** 2) + 0.03
     thigh, shin = 0.5 * hip_z, 0.44 * hip_z
@@ -164,8 +170,8 @@ def _arm(
 ) -> None:
     h, wide = person.height_m, person.stout
     carries = person.suitcase and side > 0
-    upper_angle = 0.05 if carries else (0.55 if run else 0.34) * vigour * math.sin(swing)
-    bend = 1.45 if run else 0.05 if carries else 0.18 + 0.2 * vigour + 0.5 * person.bowed
+    upper_angle = 0.05 if carries else (0.55 if run else 0.27) * vigour * math.sin(swing)
+    bend = 1.45 if run else 0.05 if carries else 0.1 + 0.14 * vigour + 0.25 * person.bowed
     shoulder = (neck[0], side * 0.112 * h * wide, neck[2] - 0.04 * h)
     elbow = (
         shoulder[0] + 0.165 * h * math.sin(upper_angle),
@@ -174,8 +180,9 @@ def _arm(
     )
     lower = upper_angle + bend
     hand = (elbow[0] + 0.15 * h * math.sin(lower), side * 0.128 * h * wide, elbow[2] - 0.15 * h * math.cos(lower))
-    body.limb(shoulder, elbow, (0.037 * h, 0.031 * h), wear.jacket)
-    body.limb(elbow, hand, (0.031 * h, 0.022 * h), wear.jacket)
+    # sleeves hang free and are cooler than the chest, which is what sets the arms apart from it
+    body.limb(shoulder, elbow, (0.037 * h, 0.031 * h), wear.jacket - wear.sleeve_cooler)
+    body.limb(elbow, hand, (0.031 * h, 0.022 * h), wear.jacket - wear.sleeve_cooler)
     body.ball(hand, 0.026 * h, wear.hands)
 
 
