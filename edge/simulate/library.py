@@ -59,9 +59,8 @@ def _explain(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = sorted(_section_at(place[:-1]).model_fields)
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
-        return f"unknown setting '{dotted}'; " + (
-            f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        )
+        right = ".".join(str(part) for part in (*place[:-1], *near))
+        return f"unknown setting '{dotted}'; " + (f"did you mean '{right}'?" if near else f"known: {', '.join(known)}")
     if fault["type"] == "missing":
         return f"setting '{dotted}' is missing"
     found = "" if isinstance(fault["input"], dict) else f", found {fault['input']!r}"
