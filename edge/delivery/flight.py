@@ -150,8 +150,6 @@ class Flight:
         if hold is not None:
             for seq in hold.waiting:
                 heapq.heappush(self._again, seq)
-            if hold.probe is not None and hold.probe != sent.seq:
-                heapq.heappush(self._again, hold.probe)
 
     def _hold(self, sent: _Sent, seq: int, why: Verdict, now_s: float) -> None:
         hold = self._holds.get(sent.topic)

@@ -183,15 +183,22 @@ class Link:
         size = len(message.payload) + len(message.topic.encode()) + _PACKET_OVERHEAD_BYTES
         return self.max_packet_bytes is None or size <= self.max_packet_bytes
 
-    def turn(self, timeout_s: float, wake: Wake | None = None) -> tuple[list[Answer], list[Arrival]]:
+    def turn(
+        self, timeout_s: float, wake: Wake | None = None, *, reading: bool = True
+    ) -> tuple[list[Answer], list[Arrival]]:
         """Read and write what is there, waiting at most ``timeout_s`` for something to happen.
+
+        Without ``reading`` what comes in stays in the network, which slows the broker down; not for longer than the
+        keep-alive, because its answers stay there too.
 
         Raises:
             DeliveryError: the connection is gone, or what comes over it is not MQTT.
         """
-        self._wait(timeout_s, wake)
+        self._wait(timeout_s, wake, reading=reading)
+        steps = [self._client.loop_read] * reading + [self._client.loop_write, self._client.loop_misc]
         try:
-            for code in (self._client.loop_read(), self._client.loop_write(), self._client.loop_misc()):
+            for step in steps:
+                code = step()
                 if code != MQTTErrorCode.MQTT_ERR_SUCCESS and self._gone is None:
                     self._gone = code.name
         except Exception as error:  # noqa: BLE001  # paho's decoder raises whatever garbage makes it trip over
@@ -318,16 +325,16 @@ class Link:
                 setattr(properties, name, value)
         return properties
 
-    def _wait(self, timeout_s: float, wake: Wake | None) -> None:
+    def _wait(self, timeout_s: float, wake: Wake | None, *, reading: bool) -> None:
         sock = self._client.socket()
         if sock is None or self._gone is not None or self._arrivals:
             return
         poller = select.poll()
-        poller.register(sock, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        poller.register(sock, select.POLLIN * reading | select.POLLOUT * self._client.want_write())
         if wake is not None:
             poller.register(wake, select.POLLIN)
         # TLS may hold decrypted bytes that the kernel no longer shows as readable.
-        pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        pending = reading and isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         poller.poll(0 if pending else max(0, int(timeout_s * 1000)))
         if wake is not None:
             wake.clear()

@@ -3,7 +3,8 @@
 One thread keeps the connection, the caller's thread consumes. A message is acknowledged to the broker only when
 ``on_event`` has returned, so with a session of its own a subscriber that dies in between hears it again (once more, not
 never: dedupe by id). Brokers do not keep to a subscriber's Receive Maximum, so the queue between the two is bounded
-here: when it is full the subscriber hangs up, and the broker's session keeps the rest until there is room.
+here: while it is full the subscriber does not read, and the rest waits in the network and in the broker. Hanging up
+instead was tried: whatever was consumed meanwhile cannot be acknowledged any more, and comes for ever.
 """
 
 import queue
@@ -94,14 +95,14 @@ class Subscriber:
         self._clock = clock
         self._log = LimitedLog(__name__, clock)
         self._backoff = Backoff(config.backoff_max_s)
-        self._queue: queue.Queue[_Queued] = queue.Queue(queue_events)
+        self._queue: queue.Queue[_Queued] = queue.Queue()  # one reading may overshoot the bound by a few
+        self._queue_events = queue_events
         self._consumed: deque[_Queued] = deque()
         self._wake = Wake()
         self._stopping = threading.Event()
         self._link: Link | None = None
         self._thread = threading.Thread(target=self._listen, name="subscriber", daemon=True)
         self.malformed = 0
-        self.hung_up = 0
         self.fault: str | None = "not yet connected"
 
     @property
@@ -144,14 +145,13 @@ class Subscriber:
             self._clock.wait(self._stopping, self._backoff.next_s())
 
     def _listen_once(self) -> None:
-        self._wait_for_room()
         link = self._dialer.dial(self._stopping.is_set)
         try:
             self._link, self.fault = link, None
             self._backoff.reset()
             self._log.info("subscriber: connected", mqtt=link.version)
             while not self._stopping.is_set():
-                _, arrivals = link.turn(_TURN_S, self._wake)
+                _, arrivals = link.turn(_TURN_S, self._wake, reading=self._queue.qsize() < self._queue_events)
                 for arrival in arrivals:
                     self._take(arrival, link)
                 self._acknowledge(link)
@@ -164,11 +164,7 @@ class Subscriber:
         if event is None:
             link.acknowledge(arrival)  # it will not get better by coming again
             return
-        try:
-            self._queue.put_nowait(_Queued(event, arrival, link))
-        except queue.Full:
-            self.hung_up += 1
-            raise DeliveryError("more comes in than is consumed: hung up until there is room") from None
+        self._queue.put(_Queued(event, arrival, link))
 
     def _parsed(self, arrival: Arrival) -> Event | None:
         try:
@@ -191,10 +187,6 @@ class Subscriber:
             queued = self._consumed.popleft()
             if queued.link is link:  # packet numbers mean nothing on a later connection
                 link.acknowledge(queued.arrival)
-
-    def _wait_for_room(self) -> None:
-        while self._queue.qsize() > self._queue.maxsize // 2 and not self._stopping.is_set():
-            self._clock.wait(self._stopping, _TURN_S / 10)
 
 
 _PARSERS: dict[str, Callable[[bytes], AlertEvent | Health | About | Literal["online", "offline"]]] = {
