@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from edge.evaluate.counting_score import CountingScore, CountTally
-from edge.evaluate.tables import number, share
+from edge.evaluate.tables import narrow_table, number, share
 from edge.evaluate.truth import MIN_VISIBLE
 
 
@@ -87,25 +87,22 @@ class CountingReport:
         """``as_dict`` as text."""
         return json.dumps(self.as_dict(), indent=1, allow_nan=False)
 
-    def _what_counts(self) -> str:
-        return (
-            f"judged: persons from {self.proven_height_px:g} px high with at least {share(MIN_VISIBLE)} in sight; "
-            f"final: when the group was last complete; over time: from {self.allowed_s:g} s of being visible; "
-            "width: of the range, for groups up to ten"
-        )
+    def _what_is_judged(self) -> str:
+        return f"judged: persons from {self.proven_height_px:g} px high with at least {share(MIN_VISIBLE)} in sight"
 
     def tables(self) -> Iterator[Table]:
-        """Lay the report out for a terminal; a table without any clip in it is left out."""
+        """Lay the report out for a terminal; tables that no clip has a say in are left out."""
         identified = [(clip.name, clip.score) for clip in self.clips if clip.identified]
-        several = len(self.clips) > 1
+        everything = [(clip.name, clip.score) for clip in self.clips]
+        total = [("all", self.overall)] if len(self.clips) > 1 else []
         if identified:
-            rows = [*identified, *([("all", self.overall)] if several else [])]
-            table = _count_table(rows)
-            table.caption = self._what_counts()
-            yield table
-            yield _alert_table(rows, self.allowed_s)
-            yield _track_table(rows)
-        yield _people_table([*((c.name, c.score) for c in self.clips), *([("all", self.overall)] if several else [])])
+            yield _final_table([*identified, *total], self._what_is_judged())
+            yield _over_time_table([*identified, *total], self.allowed_s)
+            yield _alert_table([*identified, *total], self.allowed_s)
+            yield _track_table([*identified, *total])
+        if self.overall.lines.clips:
+            yield _line_table([*((name, score) for name, score in identified if score.lines.clips), *total])
+        yield _people_table([*everything, *total])
 
 
 def score_dict(score: CountingScore) -> dict[str, Any]:
@@ -152,60 +149,61 @@ def _tally_dict(tally: CountTally) -> dict[str, float | None]:
 Rows = list[tuple[str, CountingScore]]
 
 
-def _table(title: str, headings: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("clip")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+def _numbers(tally: CountTally) -> tuple[str, ...]:
+    shares = (share(tally.exact_share), share(tally.within_1_share), share(tally.coverage))
+    return (number(tally.mae, 2), *shares, number(tally.mean_width, 2))
+
+
+_NUMBERS = ("MAE", "exact", "within 1", "in range", "width")
+
+
+def _final_table(rows: Rows, what_is_judged: str) -> Table:
+    table = narrow_table("people per group, when it was last complete", "clip", ("groups", *_NUMBERS))
+    table.caption = what_is_judged
+    for name, score in rows:
+        table.add_row(name, str(score.alerts.due), *_numbers(score.final))
     return table
 
 
-def _count_table(rows: Rows) -> Table:
-    headings = ("final MAE", "exact", "within 1", "over time MAE", "exact", "within 1", "in range", "width")
-    table = _table("people per group", headings)
+def _over_time_table(rows: Rows, allowed_s: float) -> Table:
+    table = narrow_table("people per group over time, and who is in it", "clip", (*_NUMBERS, "prec.", "recall"))
+    table.caption = f"from {allowed_s:g} s of being visible; width: of the range, for groups up to ten"
     for name, score in rows:
-        final, count = score.final, score.count
-        table.add_row(
-            name,
-            *(number(final.mae, 2), share(final.exact_share), share(final.within_1_share)),
-            *(number(count.mae, 2), share(count.exact_share), share(count.within_1_share)),
-            *(share(count.coverage), number(count.mean_width, 2)),
-        )
+        membership = score.membership
+        table.add_row(name, *_numbers(score.count), number(membership.precision, 3), number(membership.recall, 3))
     return table
 
 
 def _alert_table(rows: Rows, allowed_s: float) -> Table:
-    headings = ("groups", "one new", "missed", f"in {allowed_s:g} s", "slowest", "false", "false/h", "lines off")
-    table = _table("groups and alerts", headings)
+    headings = ("groups", "one new", "missed", f"in {allowed_s:g} s", "slowest", "false", "false/h")
+    table = narrow_table("alerts", "clip", headings)
     for name, score in rows:
-        alerts, lines = score.alerts, score.lines
+        alerts = score.alerts
         slowest = "-" if alerts.slowest_s is None else f"{alerts.slowest_s:.1f} s"
-        table.add_row(
-            name,
-            *(str(alerts.due), share(alerts.one_new_share), str(alerts.missed), share(alerts.in_time_share), slowest),
-            *(str(alerts.false), number(score.false_alerts_per_h, 1)),
-            f"{lines.off} of {lines.true}" if lines.clips else "-",
-        )
+        told = (str(alerts.due), share(alerts.one_new_share), str(alerts.missed), share(alerts.in_time_share), slowest)
+        table.add_row(name, *told, str(alerts.false), number(score.false_alerts_per_h, 1))
     return table
 
 
 def _track_table(rows: Rows) -> Table:
-    headings = ("HOTA", "IDF1", "MOTA", "switches", "per 10 min", "fragments", "group precision", "group recall")
-    table = _table("tracks", headings)
+    table = narrow_table("tracks", "clip", ("HOTA", "IDF1", "MOTA", "switches", "/10 min", "fragments"))
+    table.caption = "/10 min: switches per ten minutes of following one person"
     for name, score in rows:
-        table.add_row(
-            name,
-            *(number(score.hota.hota, 3), number(score.identity.idf1, 3), number(score.clear.mota, 3)),
-            *(str(score.clear.switches), number(score.switches_per_10_person_min, 2), str(score.clear.fragments)),
-            *(number(score.membership.precision, 3), number(score.membership.recall, 3)),
-        )
+        ratios = (number(score.hota.hota, 3), number(score.identity.idf1, 3), number(score.clear.mota, 3))
+        often = number(score.switches_per_10_person_min, 2)
+        table.add_row(name, *ratios, str(score.clear.switches), often, str(score.clear.fragments))
+    return table
+
+
+def _line_table(rows: Rows) -> Table:
+    table = narrow_table("line crossings", "clip", ("true", "told", "off"))
+    for name, score in rows:
+        table.add_row(name, str(score.lines.true), str(score.lines.told), str(score.lines.off))
     return table
 
 
 def _people_table(rows: Rows) -> Table:
-    table = _table("all people in the picture, over time", ("length", "MAE", "exact", "within 1", "in range", "width"))
+    table = narrow_table("all people in the picture, over time", "clip", ("length", *_NUMBERS))
     for name, score in rows:
-        people = score.people
-        shares = (share(people.exact_share), share(people.within_1_share), share(people.coverage))
-        table.add_row(name, f"{score.duration_s:.0f} s", number(people.mae, 2), *shares, number(people.mean_width, 2))
+        table.add_row(name, f"{score.duration_s:.0f} s", *_numbers(score.people))
     return table

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from edge.evaluate.overlap import Floats
-from edge.evaluate.tables import number, share
+from edge.evaluate.tables import narrow_table, number, share
 from edge.records import Box
 
 
@@ -146,12 +146,12 @@ class DetectionReport:
 
     def tables(self) -> Iterator[Table]:
         """Lay the report out for a terminal."""
-        yield _rows_table(f"{self.truth}: persons, score >= {self.score_threshold:g}, IoU {self.iou:g}", [self.overall])
+        yield _rank_table(f"{self.truth}: persons, score >= {self.score_threshold:g}, IoU {self.iou:g}", [self.overall])
         yield self._summary_table()
         if self.by_size:
-            yield _rows_table("by height of the person", self.by_size)
+            yield _rank_table("by height of the person", self.by_size)
         for attribute, rows in self.by_attribute.items():
-            yield _rows_table(f"by {attribute}", rows)
+            yield _count_table(f"by {attribute}", rows)
         yield self._reliability_table()
 
     def worst(self, most: int = 40) -> tuple[PictureVerdict, ...]:
@@ -162,22 +162,18 @@ class DetectionReport:
         return tuple(wrong[:most])
 
     def _summary_table(self) -> Table:
-        table = Table(title="in one line each", show_header=False, title_justify="left")
-        best = self.best_f1
+        best, row = self.best_f1, self.overall
+        table = narrow_table("at the threshold", "", ("",))
+        table.show_header = False
         table.add_row("best F1", "-" if best is None else f"{best.f1:.3f} at score {best.score:.3f}")
-        table.add_row("persons per picture, mean error", number(self.overall.count_mae, 2))
-        table.add_row(
-            "... exact / within 1", f"{share(self.overall.count_exact)} / {share(self.overall.count_within_1)}"
-        )
-        empty = self.overall.empty_pictures
-        table.add_row(f"false boxes per empty picture ({empty} pictures)", number(self.overall.false_per_empty, 3))
+        table.add_row("persons per picture, mean error", number(row.count_mae, 2))
+        table.add_row("... exact / within 1", f"{share(row.count_exact)} / {share(row.count_within_1)}")
+        table.add_row(f"false boxes per empty picture ({row.empty_pictures} pictures)", number(row.false_per_empty, 3))
         table.add_row("expected calibration error", number(self.calibration_error, 3))
         return table
 
     def _reliability_table(self) -> Table:
-        table = Table(title="can the score be believed?", title_justify="left")
-        for heading in ("score", "detections", "mean score", "right"):
-            table.add_column(heading, justify="right")
+        table = narrow_table("can the score be believed?", "score", ("detections", "mean score", "right"))
         for score_bin in self.reliability:
             table.add_row(
                 f"{score_bin.low:.1f}-{score_bin.high:.1f}",
@@ -188,17 +184,20 @@ class DetectionReport:
         return table
 
 
-def _rows_table(title: str, rows: Sequence[Row]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for heading in ("pictures", "persons", "AP50", "AP50-95", "AR", "precision", "recall"):
-        table.add_column(heading, justify="right")
-    counted = any(row.count_mae is not None for row in rows)
-    for heading in ("count MAE", "exact", "within 1", "false/empty") if counted else ():
-        table.add_column(heading, justify="right")
+def _rank_table(title: str, rows: Sequence[Row]) -> Table:
+    table = narrow_table(title, "", ("pictures", "persons", "AP50", "AP50-95", "AR", "precision", "recall"))
     for row in rows:
         ranks = [number(value, 3) for value in (row.ap50, row.ap50_95, row.ar, row.precision, row.recall)]
+        table.add_row(row.label, str(row.pictures), str(row.persons), *ranks)
+    return table
+
+
+def _count_table(title: str, rows: Sequence[Row]) -> Table:
+    headings = ("persons", "AP50", "precision", "recall", "MAE", "exact", "within 1", "false")
+    table = narrow_table(title, "", headings)
+    table.caption = "MAE, exact, within 1: persons per picture; false: boxes per picture without anybody"
+    for row in rows:
+        ranks = [number(value, 3) for value in (row.ap50, row.precision, row.recall)]
         counts = [number(row.count_mae, 2), share(row.count_exact), share(row.count_within_1)]
-        extra = [*counts, number(row.false_per_empty, 3)] if counted else []
-        table.add_row(row.label, str(row.pictures), str(row.persons), *ranks, *extra)
+        table.add_row(row.label, str(row.persons), *ranks, *counts, number(row.false_per_empty, 3))
     return table
