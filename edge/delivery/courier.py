@@ -82,7 +82,9 @@ class Courier:
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(drain_s + 2 * _FAREWELL_S)
+            self._thread.join(drain_s)
+            if self.connected:  # a thread that hangs in connecting has nobody to say goodbye to
+                self._thread.join(_FAREWELL_S + _TURN_S / 10)
         if not self._outbox.closed:  # asked a second time after the outbox was closed, the first answer stands
             self._drained = not self._thread.is_alive() and self._outbox.depth().waiting == 0
         return self._drained

@@ -221,10 +221,12 @@ class Link:
         self._drop()
 
     def _drop(self) -> None:
-        """Close the socket without a word; paho closes it when it is told that reading failed."""
+        """Close the socket without a word, and let go of paho: the ring of callbacks would keep its sockets open."""
         sock = self._client.socket()
         if sock is not None:
             sock.close()
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_publish = client.on_subscribe = client.on_message = None
 
     def _new_client(self) -> Client:
         clean = None if self.version == "5" else self._caller.session_s == 0
@@ -267,12 +269,13 @@ class Link:
         try:
             self._client.connect(self._config.host, self._config.port, self._config.keepalive_s, **arguments)
         except (OSError, ValueError) as error:
-            raise DeliveryError(f"broker {self._place}: {_why_not(error)}") from error
+            raise DeliveryError(f"broker {self._place}: {_why_not(error, tls=self._config.tls)}") from error
         try:
             self._turn_until(lambda: self._welcome is not None, "does not answer CONNECT", stopping)
         except DeliveryError as error:
             if self._welcome is None and self._gone is not None:
-                raise VersionRefusedError(str(error), certain=False) from error
+                message = f"broker {self._place} hangs up before it says anything ({self._suspects()})"
+                raise VersionRefusedError(message, certain=False) from error
             if self._welcome is None or not self._welcome[0].is_failure:
                 raise
         reason, offered = self._welcome or (None, None)
@@ -281,6 +284,13 @@ class Link:
         if self.version == "5":
             self.window = min(self.window, getattr(offered, "ReceiveMaximum", 65_535))
             self.max_packet_bytes = getattr(offered, "MaximumPacketSize", None)
+
+    def _suspects(self) -> str:
+        if not self._config.tls:
+            return "delivery.port, delivery.tls, delivery.mqtt_version"
+        if self._config.tls_cert_file is None:
+            return "delivery.tls_cert_file: it may ask for a certificate"
+        return "delivery.tls_cert_file: it may not like this certificate"
 
     def _refusal(self, reason: ReasonCode | None) -> DeliveryError:
         code = reason.value if reason else 0
@@ -439,7 +449,7 @@ def _tls_context(config: DeliveryConfig) -> ssl.SSLContext:
     return context
 
 
-def _why_not(error: BaseException) -> str:
+def _why_not(error: BaseException, *, tls: bool) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return f"its certificate is not trusted: {error.verify_message} (delivery.tls_ca_file, delivery.host)"
@@ -451,5 +461,7 @@ def _why_not(error: BaseException) -> str:
             return "nobody listens there (delivery.host, delivery.port)"
         case TimeoutError():
             return "does not answer (delivery.host, delivery.port)"
+        case _ if tls:
+            return f"{error} (delivery.tls, delivery.port)"
         case _:
             return f"{error} (delivery.host, delivery.port)"

@@ -74,6 +74,7 @@ class Outbox:
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
         self._ended: set[str] = set()  # stories that ended in memory only, while the disk took nothing
         self._moved_s = clock.monotonic_s()
+        self._fault: str | None = None
         self._shed = 0
         self._closed = False
         self.incident: str | None = None  # what happened to the file in this run, for the health message
@@ -121,6 +122,7 @@ class Outbox:
             if not self._memory.is_empty() or not self._kept_on_disk(row):
                 self._memory.put([row])
                 self._note_shed(self._memory.shed(_MEMORY_MAX_BYTES))
+                self._judge()
             return seq
 
     def after(self, seq: int, limit: int) -> list[Row]:
@@ -199,6 +201,7 @@ class Outbox:
             self._pay_owed()
             if self._disk and self._memory.is_empty() and not self._reserve_path.exists():
                 self._set_reserve_aside()
+            self._judge()
 
     @property
     def closed(self) -> bool:
@@ -207,16 +210,8 @@ class Outbox:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong now, for the health message."""
-        with self._lock:
-            in_memory = 0 if self._closed else self._memory.depth()[0]
-            if in_memory or self._disk is None:
-                return (
-                    f"disk takes nothing: {in_memory} messages wait in memory only (delivery.outbox_file {self._path})"
-                )
-            if not self._reserve_path.exists():
-                return f"disk is full: the outbox lives from its reserve (delivery.outbox_file {self._path})"
-            return None
+        """What is wrong now, for the health message; asked for every frame, so it waits for nothing."""
+        return self._fault
 
     def depth(self) -> Depth:
         """Say how much waits, and for how long the oldest has."""
@@ -228,6 +223,17 @@ class Outbox:
             oldest_s = max(0.0, self._clock.utc_s() - min(oldest)) if oldest else None
             waiting = on_disk + in_memory - len(self._owed) - len(self._confirmed)
             return Depth(max(0, waiting), in_memory, oldest_s if waiting else None, self._shed)
+
+    def _judge(self) -> None:
+        if self._disk is None or not self._memory.is_empty():
+            in_memory = self._memory.depth()[0]
+            self._fault = (
+                f"disk takes nothing: {in_memory} messages are in memory only (delivery.outbox_file {self._path})"
+            )
+        elif not self._reserve_path.exists():
+            self._fault = f"disk is full: the outbox lives from its reserve (delivery.outbox_file {self._path})"
+        else:
+            self._fault = None
 
     def _check_open(self) -> None:
         if self._closed:
@@ -258,6 +264,7 @@ class Outbox:
         if not self._reserve_path.exists():
             return False
         self._reserve_path.unlink(missing_ok=True)
+        self._judge()
         if self._disk:
             try:
                 # Numbers given out from memory are not on disk: should this run die, the next starts far above them.

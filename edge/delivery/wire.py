@@ -185,7 +185,7 @@ class Health(Payload):
     """The node's own state, every few seconds."""
 
     state: SightState | Literal["offline"] = Field(description="the worst of all parts: ok, degraded, blind or offline")
-    reason: Sentence | None = Field(default=None, description="why it is not ok")
+    reason: Annotated[str, Field(max_length=1000)] | None = Field(default=None, description="why it is not ok")
     time: UtcTime = Field(description="when this was measured")
     boot_id: Token = Field(description="changes with every start of the node's service")
     uptime_s: Annotated[float, Field(ge=0.0)] = Field(description="since that start")

@@ -2,7 +2,9 @@
 
 import socket
 import statistics
+import threading
 import time
+from pathlib import Path
 
 import pytest
 from delivery_scene import BIRTH, TOPICS, Node, eventually, quick_config
@@ -195,6 +197,18 @@ def test_wrong_settings_are_named(tmp_path, start_node, settings, named):
     node = start_node(quick_config(tmp_path, **settings))
     assert eventually(lambda: named in (node.courier.fault or ""))
     assert not node.courier.connected
+
+
+def test_hundred_failed_connections_leave_nothing_open(tmp_path, start_node):
+    """Months of reconnecting cost no file descriptor and no thread."""
+    with FakeBroker(welcome="close") as broker:
+        start_node(quick_config(tmp_path, broker.port, backoff_max_s=0.001))
+        assert broker.wait_for(lambda b: b.connections >= 20)
+        before = (len(list(Path("/proc/self/fd").iterdir())), threading.active_count())
+        assert broker.wait_for(lambda b: b.connections >= 120)
+        after = (len(list(Path("/proc/self/fd").iterdir())), threading.active_count())
+    assert after[0] - before[0] < 10
+    assert after[1] - before[1] < 5
 
 
 def test_newest_state_of_each_topic_is_said(tmp_path, start_node):
