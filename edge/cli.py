@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edge.config import Config, Loaded
+    from edge.evaluate.clips import Eyes
     from edge.pipeline.detector import Detector
 
 app = typer.Typer(
@@ -180,7 +181,7 @@ def detect(
     _check_outputs(output)
     entries: list[dict[str, Any]] = []
     with _progress("detect") as advance:
-        seen = detect_pictures(files, detector, config, multiple_px=detector.manifest.input.multiple_px)
+        seen = detect_pictures(files, detector, config)
         for number, picture in enumerate(seen, start=1):
             entries += coco_results(picture, number, counted_from=detector.score)
             advance(number, len(files))
@@ -309,7 +310,7 @@ def detection(
         files = [images / picture.file_name for picture in known.pictures]
         found = {}
         with _progress("detect") as advance:
-            seen = detect_pictures(files, detector, config, multiple_px=detector.manifest.input.multiple_px)
+            seen = detect_pictures(files, detector, config)
             for number, (wanted, picture) in enumerate(zip(known.pictures, seen, strict=True), start=1):
                 found[wanted.file_name] = list(picture.detections)
                 advance(number, len(files))
@@ -358,9 +359,8 @@ def counting(
             folder,
             config,
             detector,
-            eyes=eyes,
+            eyes=cast("Eyes", eyes),
             recorded=detections,
-            multiple_px=detector.manifest.input.multiple_px,
             advance=advance,
         )
         report = evaluate_counting(clips, proven_height_px=proven_height_px or detector.manifest.smallest_height_px)

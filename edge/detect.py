@@ -42,9 +42,7 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def detect_pictures(
-    files: Iterable[Path], detector: FindsPeople, config: Config, *, multiple_px: int
-) -> Iterator[Picture]:
+def detect_pictures(files: Iterable[Path], detector: FindsPeople, config: Config) -> Iterator[Picture]:
     """Run the deployed preprocessing and model over picture files; each is judged alone.
 
     Raises:
@@ -55,7 +53,7 @@ def detect_pictures(
         kind = Radiometry() if pixels.dtype.itemsize == 1 else Radiometry("counts")
         frame = Frame("pictures", seq, float(seq), 0.0, pixels, kind)
         # a new one for each: smoothing the limits from one picture to the next is for films only
-        prepare = Preprocessor(config.preprocess, multiple_px=multiple_px, scale=config.model.input_scale)
+        prepare = Preprocessor(config.preprocess, multiple_px=detector.multiple_px, scale=config.model.input_scale)
         prepared = prepare.apply(frame)
         found = detector.detect(prepared.tensor, prepared.scale, (frame.height_px, frame.width_px))
         yield Picture(file, frame, found)

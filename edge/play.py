@@ -174,7 +174,7 @@ def _play_one(
 ) -> None:
     camera = footage_camera(path, fps=fps, base=_matching(config, path))
     with Footage(path, camera_id=camera.id, fps=fps) as opened:
-        pipeline = pipeline_for(path, config, camera, detector, multiple_px=detector.manifest.input.multiple_px)
+        pipeline = pipeline_for(path, config, camera, detector)
         writer = AlertLines(
             lines.write if lines else lambda _line: None,
             node=config.node.id,

@@ -103,9 +103,9 @@ def boot_id_of(footage: Path) -> str:
     return ulid(0.0, digest.digest())
 
 
-def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople, **wiring: Any) -> Pipeline:
+def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople) -> Pipeline:
     """Make the pipeline that a replay of ``footage`` runs through."""
-    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage), **wiring)
+    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage))
 
 
 class AlertLines:

@@ -188,7 +188,6 @@ class Node:
                 section,
                 detector,
                 boot_id=self.boot_id,
-                multiple_px=detector.manifest.input.multiple_px,
                 timed=self.metrics.timed,
             )
             for section in config.camera

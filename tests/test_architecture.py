@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ FLOORS = {
     "capture": 2, "delivery": 2, "pipeline.stage": 2,
     "pipeline": 3,
     "log": 4, "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4, "simulate": 4, "evaluate": 4,
+    "station": 4,
     "cli": 5,
 }  # fmt: skip
 STAGES_SHARED_BELOW = {
@@ -112,3 +114,10 @@ def test_a_subscriber_needs_no_model_and_no_camera_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_package_is_shipped():
+    """A new folder of the package is listed in pyproject.toml, or the wheel would lack it."""
+    listed = set(tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {dotted_of(file) for file in PACKAGE.rglob("__init__.py")}
+    assert found <= listed

@@ -41,7 +41,6 @@ def judged(
     *,
     eyes: Eyes,
     recorded: Path | None = None,
-    multiple_px: int = 32,
     advance: Advance = lambda _done, _total: None,
 ) -> Iterator[Clip]:
     """Run one clip after another and give its truth with what the node said.
@@ -53,7 +52,6 @@ def judged(
         eyes: whose detections are used: the model's, the truth's, or the truth's spoilt by 10 % missed, 5 % false and
             2 px jitter.
         recorded: detections of one clip, in place of any eyes.
-        multiple_px: of the model's input.
         advance: told of progress in clips.
 
     Raises:
@@ -68,11 +66,11 @@ def judged(
         footage = _footage_of(file)
         camera = footage_camera(footage, fps=truth.fps)
         if recorded is None and eyes == "model":
-            pipeline = pipeline_for(footage, config, camera, detector, multiple_px=multiple_px)
+            pipeline = pipeline_for(footage, config, camera, detector)
             results = _watched(footage, pipeline, camera)
         else:
             frames = _given(truth, eyes, recorded)
-            pipeline = Pipeline(config, camera, detector, boot_id=boot_id_of(file), multiple_px=multiple_px)
+            pipeline = Pipeline(config, camera, detector, boot_id=boot_id_of(file))
             results = run_from_detections(truth, frames, pipeline)
         yield Clip(truth, results)
         advance(number, len(files))

@@ -26,7 +26,15 @@ Timed = Callable[[str], AbstractContextManager[None]]
 
 
 class FindsPeople(Protocol):
-    """What the pipeline needs of a detector."""
+    """What the pipeline needs of a detector.
+
+    Attributes:
+        score: from here on a detection may begin a body; below, it only holds one that is already followed.
+        multiple_px: sides of its input are multiples of this.
+    """
+
+    score: float
+    multiple_px: int
 
     def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
         """Find what is in one prepared picture; boxes in pixels of the frame."""
@@ -53,7 +61,6 @@ class Pipeline:
         detector: FindsPeople,
         *,
         boot_id: str,
-        multiple_px: int = 32,
         timed: Timed = lambda _stage: nullcontext(),
     ) -> None:
         """Join the stages.
@@ -63,7 +70,6 @@ class Pipeline:
             camera: the section of this camera.
             detector: shared between cameras.
             boot_id: goes into alert ids; unique per start of the node.
-            multiple_px: sides of the model's input are multiples of this.
             timed: times a stage; the caller's, because no clock is read here.
         """
         self.camera_id = camera.id
@@ -71,13 +77,13 @@ class Pipeline:
         self._detector = detector
         self._preprocess = Preprocessor(
             config.preprocess,
-            multiple_px=multiple_px,
+            multiple_px=detector.multiple_px,
             scale=config.model.input_scale,
             black_hot=camera.polarity == "black-hot",
         )
         self._sight = SightKeeper(config.sight)
         self._motion = CameraMotion() if camera.moving else None
-        self._tracker = Tracker(config.tracker)
+        self._tracker = Tracker(config.tracker, start_score=detector.score)
         self._rules = Rules(camera.line, camera.zone)
         self._groups = GroupCounter(config.groups)
         self._alerts = AlertRaiser(config.alerts, camera=camera.id, boot_id=boot_id)
@@ -108,7 +114,7 @@ class Pipeline:
         sight, shift = sight or Sight(), shift or CameraShift()
         size = {"width_px": moment.width_px, "height_px": moment.height_px}
         with self._timed("track"):
-            tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc)
+            tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)

@@ -103,6 +103,7 @@ class Detector:
         self.manifest = manifest
         self.identity = Identity(manifest.id, manifest.version, manifest.sha256)
         self.signed = signed
+        self.multiple_px = manifest.input.multiple_px
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.score = config.score if config.score is not None else manifest.thresholds.score
         low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
