@@ -51,6 +51,7 @@ def footage_from_coco(coco: Path, images: Path, date: str, *, output: Path, fps:
         "height_px": pictures[0].height_px,
         "fps": fps,
         "identified": False,
+        "camera": {"moving": "altitude_m" in pictures[0].attributes},  # only what flies has an altitude
         "radiometry": {"kind": "agc8", "scale": None, "offset": None},
         "frames": frames,
         "groups": [],
