@@ -99,25 +99,23 @@ class VideoWriter:
         """
         self._lossless = path.suffix == ".mkv"
         self._path = path
+        # Matroska writes a random segment id and a library version otherwise: the same scene must be the same file
+        bitexact = {"fflags": "+bitexact"} if self._lossless else {}
         try:
-            self._container = av.open(str(path), "w")
+            self._container = av.open(str(path), "w", options=bitexact)
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise CameraError(f"{path}: cannot be written: {error}") from error
         rate = Fraction(fps).limit_denominator(1000)
-        stream = self._container.add_stream("ffv1" if self._lossless else "h264", rate=rate)
+        stream: Any = self._container.add_stream("ffv1" if self._lossless else "h264", rate=rate)
         stream.width, stream.height = width_px, height_px
         stream.pix_fmt = "gray16le" if self._lossless else "yuv420p"
-        stream.options = (
-            # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
-            {"level": "3", "slicecrc": "1", "coder": "1", "context": "1", "g": "1", "threads": "1", "slices": "4"}
-            if self._lossless
-            else {"crf": "20", "preset": "veryfast"}
-        )
         if self._lossless:
-            # Matroska writes a random segment id and a library version otherwise: the same scene must be the same file
-            self._container.flags |= _BITEXACT
-            stream.codec_context.flags |= _CODEC_BITEXACT
-        stream.time_base = _TIME_BASE
+            # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
+            stream.codec_context.thread_count = 1
+            options = {"level": "3", "coder": "1", "context": "1", "slices": "4", "slicecrc": "1"}
+        else:
+            options = {"crf": "20", "preset": "veryfast"}
+        stream.codec_context.options = options
         stream.codec_context.time_base = _TIME_BASE
         self._stream = stream
 
@@ -140,10 +138,6 @@ class VideoWriter:
             for packet in self._stream.encode():
                 self._container.mux(packet)
         self._container.close()
-
-
-_BITEXACT = 0x0400  # AVFMT_FLAG_BITEXACT
-_CODEC_BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
 
 
 def _grey(picture: Any) -> Pixels:

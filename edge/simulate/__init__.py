@@ -28,18 +28,18 @@ def simulate(scenario: Scenario, output: Path, *, progress: Callable[[int, int],
     Returns:
         The path of the clip; the truth lies beside it as ``NAME.truth.json``.
     """
-    from edge.simulate.film import FilmWriter  # noqa: PLC0415  whoever only wants the truth needs no video library
+    from edge.capture.video import VideoWriter  # noqa: PLC0415  whoever only wants the truth needs no video library
 
     clip = output / f"{scenario.name}.mkv" if output.is_dir() else output.with_suffix(".mkv")
     stage = Stage(scenario)
     chronicle, painter, imager = Chronicle(stage), Painter(stage), Imager(scenario)
     times = stage.frame_times()
     camera = scenario.camera
-    with FilmWriter(clip, camera.width_px, camera.height_px, camera.fps) as film:
+    with VideoWriter(clip, fps=camera.fps, width_px=camera.width_px, height_px=camera.height_px) as film:
         for done, (number, t_s) in enumerate(times, start=1):
             moment = stage.at(number, t_s)
             chronicle.note(moment)
-            film.write(imager.expose(painter.paint(moment), number, t_s), t_s)
+            film.write(t_s, imager.expose(painter.paint(moment), number, t_s))
             if progress is not None:
                 progress(done, len(times))
     clip.with_suffix(".truth.json").write_text(json.dumps(chronicle.finish()) + "\n", encoding="utf-8")
