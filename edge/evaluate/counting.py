@@ -258,12 +258,12 @@ class _ClipJudge:
     def _told_stories(self) -> Iterable[GroupStory]:
         due = set(self._due())
         for key, story in self.stories.items():
-            told = story.complete[1] if story.complete else None
+            true, told = story.complete or (None, None)
             yield GroupStory(
                 group=key,
                 due=key in due,
                 visible_s=self.attendance.visible_s(key),
-                people=story.peak if story.complete else None,
+                people=(len(true.sure), len(true.sure) + len(true.maybe)) if true else None,
                 told=(told.count, told.low, told.high) if told else None,
                 new_at_s=tuple(t_s for t_s, _ in story.news),
             )

@@ -32,7 +32,7 @@ class GroupStory:
         group: its id in the truth.
         due: whether it had to be told.
         visible_s: how long it was visible.
-        people: how many were surely there when it was last complete.
+        people: how many were there when it was last complete: surely, and at most.
         told: count and range that were told then.
         new_at_s: when it was told as new; once is right.
     """
@@ -40,7 +40,7 @@ class GroupStory:
     group: int | str
     due: bool
     visible_s: float
-    people: int | None
+    people: tuple[int, int] | None
     told: tuple[int, int, int] | None
     new_at_s: tuple[float, ...]
 

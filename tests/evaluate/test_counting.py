@@ -317,7 +317,7 @@ def test_the_report_can_be_printed_and_read_back():
     """JSON holds every clip and its groups; tables end with the sum of all."""
     report = judged(walk_together(), walk_together(people=3, count=2))
     back = json.loads(report.to_json())
-    assert [clip["groups"][0]["people"] for clip in back["clips"]] == [2, 3]
+    assert [clip["groups"][0]["people"] for clip in back["clips"]] == [[2, 2], [3, 3]]
     assert back["overall"]["final_count"]["exact"] == 0.5
     assert "all" in shown(report)
     assert "50.0 %" in shown(report)
