@@ -139,7 +139,7 @@ class TrackerConfig(Section):
         1.1, ge=0.1, le=10.0, description="a body not yet believed is dropped when unseen for this long"
     )
     hidden_s: float = Field(
-        25.0,
+        40.0,
         ge=1.0,
         le=600.0,
         description="a believed body that is out of sight (bush, another body) is kept this long",
@@ -162,11 +162,14 @@ class GroupsConfig(Section):
         4.0, ge=0.2, le=100.0, description="people of one group part beyond this distance, body heights"
     )
     velocity_agree_heights_s: float = Field(
-        0.35, ge=0.01, le=10.0, description="people who move alike differ by no more than this, body heights per second"
+        0.1, ge=0.01, le=10.0, description="people who move alike differ by no more than this, body heights per second"
+    )
+    velocity_agree_share: float = Field(
+        0.25, ge=0.0, le=2.0, description="... plus this share of the speed of the faster one"
     )
     hold_s: float = Field(3.0, ge=0.0, le=600.0, description="near and alike for this long makes two groups one")
     split_after_s: float = Field(
-        5.0,
+        4.0,
         ge=0.0,
         le=600.0,
         description="apart for this long makes a group of its own; until then it is one straggler",

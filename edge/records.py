@@ -102,6 +102,7 @@ class Track:
         last_seen_s: ``t_s`` of its latest detection.
         confirmed: True once it has been seen long enough to be counted.
         hidden_s: for how long it could have been seen and was not; stands still while the shutter is closed.
+        leaving: out of sight and last seen on its way out of the picture.
     """
 
     track_id: int
@@ -113,6 +114,7 @@ class Track:
     last_seen_s: float
     confirmed: bool
     hidden_s: float = 0.0
+    leaving: bool = False
 
     @property
     def height_px(self) -> float:

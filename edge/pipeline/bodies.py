@@ -16,10 +16,12 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 
-_MEASURED_PX = 0.8  # error of a box's place: a fixed part ...
-_MEASURED_HEIGHTS = 0.05  # ... and a part that grows with the body
-_NOISE_HEIGHTS2_S3 = 0.15  # density of the acceleration noise: the velocity strays by 0.4 heights/s in a second
+_MEASURED_PX = 1.5  # error of a box's place: a fixed part ...
+_MEASURED_HEIGHTS = 0.03  # ... and a part that grows with the body
+_NOISE_HEIGHTS2_S3 = 0.1  # density of the acceleration noise of a body that moves just as expected ...
 _NEWBORN_HEIGHTS_S = 1.0  # standard deviation of an unknown velocity
+_CALM, _WILD = 0.05, 8.0  # ... times its surprise, within these bounds: who stands is held still, who turns is followed
+_SURPRISE_S = 0.4  # time constant of the surprise
 _SIZE_S = 0.7  # time constant of the smoothed size
 _COAST_S = 4.0  # time constant of the velocity of a body out of sight: it may have stopped
 _LOST_HEIGHTS = 1.5  # how far off places are after the camera moved nobody knows how
@@ -53,8 +55,8 @@ class Bodies:
     """All tracks as arrays of one length, ordered by id; pixels and seconds.
 
     ``place`` (N, 2) are middles of boxes, ``size`` (N, 2) widths and heights, ``velocity`` (N, 2). ``place_var``,
-    ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``seen_place`` is where it was last seen, moved
-    along with the camera. ``votes`` (N, kinds) is how often it was called what.
+    ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``seen_place`` and ``seen_velocity`` are where it was
+    last seen and how it moved then, turned along with the camera. ``votes`` (N, kinds) is how often it was called what.
     """
 
     def __init__(self) -> None:
@@ -64,9 +66,11 @@ class Bodies:
         self.velocity = np.empty((0, 2))
         self.size = np.empty((0, 2))
         self.seen_place = np.empty((0, 2))
+        self.seen_velocity = np.empty((0, 2))
         self.place_var = np.empty(0)
         self.mixed_var = np.empty(0)
         self.velocity_var = np.empty(0)
+        self.surprise = np.empty(0)
         self.score = np.empty(0)
         self.first_seen_s = np.empty(0)
         self.last_seen_s = np.empty(0)
@@ -106,11 +110,12 @@ class Bodies:
             self.place = self.place @ turn + offset
             self.seen_place = self.seen_place @ turn + offset
             self.velocity = self.velocity @ turn
+            self.seen_velocity = self.seen_velocity @ turn
             self.size = self.size * np.sqrt(abs(np.linalg.det(turn)))
 
     def coast(self, elapsed_s: float) -> None:
         """Predict all for the time ``elapsed_s`` later; those out of sight slow down."""
-        noise = _NOISE_HEIGHTS2_S3 * self.height_px**2
+        noise = _NOISE_HEIGHTS2_S3 * self.height_px**2 * np.clip(self.surprise, _CALM, _WILD)
         hidden = self.hidden_s > 0.0
         if hidden.any():
             self.velocity[hidden] *= np.exp(-elapsed_s / _COAST_S)
@@ -124,23 +129,28 @@ class Bodies:
         self.mixed_var = self.mixed_var + self.velocity_var * elapsed_s + noise * (elapsed_s**2 / 2.0)
         self.velocity_var = self.velocity_var + noise * elapsed_s
 
-    def see(self, rows: Indices, boxes: Boxes, columns: Indices, t_s: float, elapsed_s: float) -> None:
-        """Correct the bodies in ``rows`` by the boxes in ``columns``."""
+    def see(
+        self, rows: Indices, boxes: Boxes, columns: Indices, trust: Floats, t_s: float, elapsed_s: float
+    ) -> None:
+        """Correct the bodies in ``rows`` by the boxes in ``columns``, as far as each pair is trusted (K,)."""
         measured = boxes.place[columns]
         place_var, mixed_var = self.place_var[rows], self.mixed_var[rows]
         total_var = place_var + measured_var(self.height_px[rows])
-        gain, velocity_gain = place_var / total_var, mixed_var / total_var
+        gain, velocity_gain = trust * place_var / total_var, trust * mixed_var / total_var
         missed_by = measured - self.place[rows]
         self.place[rows] += gain[:, None] * missed_by
         self.velocity[rows] += velocity_gain[:, None] * missed_by
         self.place_var[rows] = place_var * (1.0 - gain)
         self.mixed_var[rows] = mixed_var * (1.0 - gain)
         self.velocity_var[rows] -= velocity_gain * mixed_var
+        strain = (missed_by**2).sum(axis=1) / (2.0 * total_var)
+        self.surprise[rows] += trust * (1.0 - np.exp(-elapsed_s / _SURPRISE_S)) * (strain - self.surprise[rows])
         self.hits[rows] += 1
         # the mean of the first few boxes, then a moving mean over _SIZE_S
         size_gain = np.maximum(1.0 / self.hits[rows], 1.0 - np.exp(-elapsed_s / _SIZE_S))
-        self.size[rows] += size_gain[:, None] * (boxes.size[columns] - self.size[rows])
+        self.size[rows] += (trust * size_gain)[:, None] * (boxes.size[columns] - self.size[rows])
         self.seen_place[rows] = self.place[rows]
+        self.seen_velocity[rows] = self.velocity[rows]
         self.score[rows] = boxes.score[columns]
         self.last_seen_s[rows] = t_s
         self.hidden_s[rows] = 0.0
@@ -159,9 +169,11 @@ class Bodies:
             "velocity": velocity,
             "size": boxes.size[columns],
             "seen_place": boxes.place[columns],
+            "seen_velocity": velocity,
             "place_var": measured_var(height_px),
             "mixed_var": np.zeros(count),
             "velocity_var": (_NEWBORN_HEIGHTS_S * height_px) ** 2,
+            "surprise": np.ones(count),
             "score": boxes.score[columns],
             "first_seen_s": np.full(count, t_s),
             "last_seen_s": np.full(count, t_s),

@@ -10,7 +10,7 @@ Bonds of people out of sight stand still: where they are is a guess. Distances a
 top is cut by hats and branches, in heights of the taller one, so a child beside its parents counts as near as they do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,12 @@ from edge.records import Track
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
-_VELOCITY_S = 1.0  # time constant of the velocity that is compared
-_NEW_DISAGREE = 2.0  # the velocity of somebody new is vague: so many times the usual difference is allowed
+_TINY = 1e-9
+_VELOCITY_S = 1.5  # time constant of the velocity that is compared
+_YOUNG_S = 1.5  # nobody is a stranger to those beside them before this age ...
+_YOUNG_HEIGHTS_S = 0.4  # ... unless their velocity, still vague, differs by this much more than is allowed
+_DRIFTING = 1.5  # differing by so many times what is allowed, and no longer near, they part
+_CLEARLY = 2.0  # differing by so many times what is allowed they walk different ways, however near they still are
 _NEIGHBOURS = 8  # only so many nearest people are looked at for new bonds: a crowd must not cost n x n
 _DENSE = 40  # up to so many people a full table is cheaper than a tree
 
@@ -39,60 +43,80 @@ class Bonds:
         self._strength: Floats = np.empty(0)
         self._ties = np.empty(0, np.bool_)
 
-    def update(self, people: Sequence[Track], t_s: float, elapsed_s: float) -> Ids:
-        """Let ``elapsed_s`` pass with these people, ordered by id, and return the pairs of ids that are tied, (K, 2)."""
+    def update(self, people: Sequence[Track], group_of: Mapping[int, int], t_s: float, elapsed_s: float) -> Ids:
+        """Let ``elapsed_s`` pass and tell who is tied.
+
+        Args:
+            people: everybody, ordered by id.
+            group_of: the group in which each was last, by id; who is not in it is new.
+            t_s: time of the frame.
+            elapsed_s: time since the last frame.
+
+        Returns:
+            Pairs of ids, (K, 2).
+        """
         ids = np.array([one.track_id for one in people], np.int64)
-        feet = np.array([one.foot_px for one in people]).reshape(-1, 2)
         boxes = np.array([one.box for one in people]).reshape(-1, 4)
+        feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
         height_px = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
         visible = np.array([one.last_seen_s == t_s for one in people], np.bool_)
-        new = self._smooth_velocity(ids, np.array([one.velocity_px_s for one in people]).reshape(-1, 2), elapsed_s)
+        group = np.array([group_of.get(one.track_id, 0) for one in people], np.int64)
+        self._smooth_velocity(ids, np.array([one.velocity_px_s for one in people]).reshape(-1, 2), elapsed_s)
         if len(ids) < 2:  # noqa: PLR2004 - a pair
             self._keep(np.zeros(len(self._pairs), np.bool_))
             return self._pairs
         left, right = self._known(ids)
+        parted = (group[left] != group[right]) & (group[left] > 0) & (group[right] > 0) & self._ties
+        self._strength, self._ties = np.where(parted, 0.0, self._strength), self._ties & ~parted
         more_left, more_right = self._candidates(ids, feet, height_px)
         known = len(left)
         left, right = np.concatenate([left, more_left]), np.concatenate([right, more_right])
         yardstick_px = np.maximum(height_px[left], height_px[right])
         apart = np.hypot(*(feet[left] - feet[right]).T) / yardstick_px
+        speed = np.hypot(*self._velocity.T)
         differ = np.hypot(*(self._velocity[left] - self._velocity[right]).T) / yardstick_px
-        near = apart <= self._config.join_distance_heights
-        alike = differ <= self._config.velocity_agree_heights_s
-        # only what is near makes a row; a newcomer's row starts tied
-        fresh = new[left[known:]] | new[right[known:]]
-        welcome = fresh & near[known:] & (differ[known:] <= _NEW_DISAGREE * self._config.velocity_agree_heights_s)
-        enters = near[known:] & (welcome | alike[known:])
-        strength = np.concatenate([self._strength, np.where(welcome, 1.0, 0.0)[enters]])
-        ties = np.concatenate([self._ties, welcome[enters]])
+        allowed = (
+            self._config.velocity_agree_heights_s
+            + self._config.velocity_agree_share * np.maximum(speed[left], speed[right]) / yardstick_px
+        )
+        near, alike = apart <= self._config.join_distance_heights, differ <= allowed
+        fresh = slice(known, None)
+        young = np.array([t_s - one.first_seen_s <= _YOUNG_S for one in people], np.bool_) | (group == 0)
+        new = young[left] | young[right]
+        together = (group[left[fresh]] == group[right[fresh]]) & (apart[fresh] <= self._config.leave_distance_heights)
+        welcome = new & near & (differ <= allowed + _YOUNG_HEIGHTS_S)
+        enters = welcome[fresh] | together | (near[fresh] & alike[fresh])
+        begun = (welcome[fresh] | together)[enters]
+        strength = np.concatenate([self._strength, np.zeros(len(begun))])
+        strength = np.where(np.concatenate([welcome[:known], begun]), 1.0, strength)
+        ties = np.concatenate([self._ties, begun])
         pairs = np.concatenate([self._pairs, np.stack([ids[more_left], ids[more_right]], axis=1)[enters]])
         chosen = np.concatenate([np.ones(known, np.bool_), enters])
         near, alike, apart = near[chosen], alike[chosen], apart[chosen]
+        unlike = (differ > _CLEARLY * allowed + _YOUNG_HEIGHTS_S / 2.0)[chosen]
+        drifting = (differ > _DRIFTING * allowed)[chosen] & ~near
         both_seen = (visible[left] & visible[right])[chosen]
         grows = both_seen & near & alike
-        wears = both_seen & ((apart > self._config.leave_distance_heights) | (~alike & ~near))
-        strength = strength + grows * (elapsed_s / max(self._config.hold_s, 1e-6))
-        strength = np.clip(strength - wears * (elapsed_s / max(self._config.split_after_s, 1e-6)), 0.0, 1.0)
-        ties = (ties | (strength >= 1.0 - 1e-9)) & (strength > 1e-9)
+        wears = both_seen & ((apart > self._config.leave_distance_heights) | unlike | drifting)
+        strength = strength + grows * (elapsed_s / max(self._config.hold_s, _TINY))
+        strength = np.clip(strength - wears * (elapsed_s / max(self._config.split_after_s, _TINY)), 0.0, 1.0)
+        ties = (ties | (strength >= 1.0 - _TINY)) & (strength > _TINY)
         self._pairs, self._strength, self._ties = pairs, strength, ties
-        self._keep(ties | near)
+        self._keep(ties | (apart <= self._config.leave_distance_heights))  # a worn bond is kept lest it look new
         return self._pairs[self._ties]
 
     def _keep(self, those: npt.NDArray[np.bool_]) -> None:
         if not those.all():
             self._pairs, self._strength, self._ties = self._pairs[those], self._strength[those], self._ties[those]
 
-    def _smooth_velocity(self, ids: Ids, velocity: Floats, elapsed_s: float) -> npt.NDArray[np.bool_]:
-        """Follow everybody's velocity slowly and return who is new, (N,)."""
+    def _smooth_velocity(self, ids: Ids, velocity: Floats, elapsed_s: float) -> None:
         if not len(self._ids):
             self._ids, self._velocity = ids, velocity
-            return np.ones(len(ids), np.bool_)
+            return
         at = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
-        new = self._ids[at] != ids
+        before = np.where((self._ids[at] == ids)[:, None], self._velocity[at], velocity)
         gain = 1.0 - np.exp(-elapsed_s / _VELOCITY_S)
-        before = np.where(new[:, None], velocity, self._velocity[at])
         self._ids, self._velocity = ids, before + gain * (velocity - before)
-        return np.asarray(new)
 
     def _known(self, ids: Ids) -> tuple[Ids, Ids]:
         """Drop the bonds of people who are gone; rows of both ends of the others."""
@@ -110,7 +134,7 @@ class Bonds:
         else:
             from scipy.spatial import cKDTree  # noqa: PLC0415 - scipy takes most of a second to load
 
-            reach_px = self._config.join_distance_heights * float(height_px.max())
+            reach_px = self._config.leave_distance_heights * float(height_px.max())
             found = min(_NEIGHBOURS + 1, count)
             distance, nearest = cKDTree(feet).query(feet, k=found, distance_upper_bound=reach_px)
             rows, order = np.nonzero(np.isfinite(distance))

@@ -9,8 +9,9 @@ the id and the smaller becomes a group with a ``parent``.
 Nothing here raises alerts or looks at pixels, and nothing is forgotten except by time.
 """
 
+import math
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge.pipeline.bonds import Bonds
 from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
+_SURE_HIDDEN_S = 15.0  # hidden for longer, and a body may have gone another way
 _STEP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no togetherness
 
 
@@ -36,7 +38,7 @@ class _Story:
     zone_since_s: float | None = None
     crossed: Counter[tuple[str, str]] = field(default_factory=Counter)
     crossing: Crossing | None = None
-    sizes: deque[tuple[float, int]] = field(default_factory=deque)
+    bounds: deque[tuple[float, int, int]] = field(default_factory=deque)
     count_max: int = 0
     told: Group | None = None
 
@@ -81,10 +83,11 @@ class GroupCounter:
         ]
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
-        ties = self._bonds.update(people, t_s, elapsed_s)
-        ended = self._settle(_together([one.track_id for one in people], ties.tolist()), people, t_s)
+        ties = self._bonds.update(people, self._group_of, t_s, elapsed_s)
+        ended = self._settle(_together(people, ties.tolist()), people, t_s)
         self._note_events(events, t_s)
-        pending = [one for one in tracks if not one.confirmed and one.kind == "person"]
+        # seen once may be a false box; seen twice in the same place is probably the next member
+        pending = [one for one in tracks if not one.confirmed and one.kind == "person" and one.first_seen_s < one.last_seen_s]
         told = [self._tell(story, pending, t_s) for story in self._living()]
         return tuple(sorted([*told, *ended], key=lambda one: one.group_id))
 
@@ -124,19 +127,15 @@ class GroupCounter:
             for story in self._living():
                 if story.empty_since_s is not None and self._resumes(story, [by_id[one] for one in members]):
                     return story
-        first_seen_s = min(by_id[one].first_seen_s for one in members) if parent is None else self._t_s or 0.0
+        first_seen_s = min(by_id[one].first_seen_s for one in members)
         story = _Story(self._next_id, first_seen_s, parent)
         self._next_id += 1
         self._stories[story.group_id] = story
         return story
 
     def _resumes(self, story: _Story, newcomers: Sequence[Track]) -> bool:
-        return any(
-            np.hypot(one.foot_px[0] - old.foot_px[0], one.foot_px[1] - old.foot_px[1])
-            <= self._config.leave_distance_heights * max(one.height_px, old.height_px)
-            for one in newcomers
-            for old in story.members
-        )
+        reach = self._config.leave_distance_heights
+        return any(_apart(one, old) <= reach for one in newcomers for old in story.members)
 
     def _merge(self, younger: _Story, older: _Story) -> Group:
         older.crossed.update(younger.crossed)
@@ -169,20 +168,48 @@ class GroupCounter:
     def _tell(self, story: _Story, pending: Sequence[Track], t_s: float) -> Group:
         if story.empty_since_s is not None and story.told is not None:
             return story.told
-        story.sizes.append((t_s, len(story.members)))
-        while len(story.sizes) > 1 and story.sizes[1][0] <= t_s - self._config.window_s + _TIGHT_S:
-            story.sizes.popleft()
-        sizes = sorted(size for _, size in story.sizes)
-        count = max(sizes[len(sizes) // 2], 1)
+        count = len(story.members)
+        low, high = _bounds(story.members, [one for one in pending if self._is_beside(one, story.members)])
+        story.bounds.append((t_s, low, high))
+        while story.bounds[0][0] < t_s - self._config.window_s - _TIGHT_S:
+            story.bounds.popleft()
         story.count_max = max(story.count_max, count)
-        vague = sum(one.hidden_s > 4.0 for one in story.members)
-        story.told = _render(story, story.members, (count, max(count - vague, 1), count))
+        least = max(min(low for _, low, _ in story.bounds), 1)
+        most = max(high for _, _, high in story.bounds)
+        story.told = _render(story, story.members, (count, min(least, count), max(most, count)))
         return story.told
 
+    def _is_beside(self, one: Track, members: Sequence[Track]) -> bool:
+        """Tell whether somebody not yet believed would belong to a group if they were."""
+        return any(_apart(one, other) <= self._config.join_distance_heights for other in members)
 
-def _together(ids: Sequence[int], ties: Iterable[Sequence[int]]) -> list[list[int]]:
-    """Join tied ids into sets; each ordered, and ordered by their first."""
-    root = {one: one for one in ids}
+
+def _apart(one: Track, other: Track) -> float:
+    """Distance between the feet of two people in heights of the taller one."""
+    return math.hypot(one.foot_px[0] - other.foot_px[0], one.foot_px[1] - other.foot_px[1]) / max(
+        one.height_px, other.height_px, 1.0
+    )
+
+
+def _bounds(members: Sequence[Track], arriving: Sequence[Track]) -> tuple[int, int]:
+    """Bound how many there are now.
+
+    At least those who are not on their way out of the picture and not hidden for long, at most one more for each who is
+    about to be believed.
+    """
+    sure = sum(not one.leaving and one.hidden_s < _SURE_HIDDEN_S for one in members)
+    return sure, len(members) + len(arriving)
+
+
+def _together(people: Sequence[Track], ties: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Join tied people into sets of ids; each ordered, and ordered by their first.
+
+    Somebody hidden belongs to a set but holds no two together: where they are is a guess, and two parts of a group that
+    walk away from each other must not stay one because of a person last seen between them.
+    """
+    by_id = {one.track_id: one for one in people}
+    hidden = {one.track_id for one in people if one.hidden_s > 0.0}
+    root = {one: one for one in by_id}
 
     def find(one: int) -> int:
         while root[one] != one:
@@ -190,11 +217,30 @@ def _together(ids: Sequence[int], ties: Iterable[Sequence[int]]) -> list[list[in
             one = root[one]
         return one
 
-    for left, right in ties:
+    def join(left: int, right: int) -> None:
         first, second = sorted((find(left), find(right)))
         root[second] = first
+
+    anchors: dict[int, list[int]] = {}
+    loose = []
+    for left, right in ties:
+        if left not in hidden and right not in hidden:
+            join(left, right)
+        elif left in hidden and right in hidden:
+            loose.append((left, right))
+        else:
+            anchors.setdefault(left if left in hidden else right, []).append(right if left in hidden else left)
+    anchored = set()
+    for one, others in sorted(anchors.items()):
+        join(one, min(others, key=lambda other, one=one: (_apart(by_id[one], by_id[other]), other)))
+        anchored.add(one)
+    for left, right in sorted(loose):
+        if left not in anchored or right not in anchored:
+            join(left, right)
+            if left in anchored or right in anchored:
+                anchored.update((left, right))
     sets: dict[int, list[int]] = {}
-    for one in ids:
+    for one in by_id:
         sets.setdefault(find(one), []).append(one)
     return [sorted(sets[one]) for one in sorted(sets)]
 

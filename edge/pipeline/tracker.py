@@ -31,7 +31,10 @@ _COMPANION_HEIGHTS = 3.0  # a newborn this near to a believed body is expected t
 _REAPPEAR_HEIGHTS = 1.3  # how far from its expected way a body may reappear ...
 _REAPPEAR_HEIGHTS_S = 0.1  # ... and how that grows with the time out of sight ...
 _REAPPEAR_MAX_HEIGHTS = 3.0  # ... up to here
-_REAPPEAR_SIZE = 2.0  # times as tall, at most
+_REAPPEAR_WALK_S = 15.0  # nobody is thought to walk on behind cover for longer
+_REAPPEAR_SIZE = 2.0  # times as tall, at most ...
+_REAPPEAR_SIZE_SHARE = 0.3  # ... and such a difference weighs as much as one height of distance
+_REAPPEAR_LEAD = 0.1  # a height ahead of the others weighs as much as so many heights of distance
 _SPEED_SLACK_HEIGHTS = 0.5
 
 
@@ -91,7 +94,7 @@ class Tracker:
             self._hide(unseen, elapsed_s, shift, width_px, height_px)
             self._begin(boxes, unclaimed, t_s)
             self._believe(t_s)
-            self._forget()
+            self._forget(width_px, height_px)
         return self._tracks()
 
     def _match(self, boxes: Boxes, t_s: float, elapsed_s: float) -> tuple[Flags, Flags]:
@@ -112,15 +115,15 @@ class Tracker:
             height_px = bodies.height_px[rows]
             away_s = elapsed_s + bodies.hidden_s[rows]
             reach_px = height_px * (_SPEED_SLACK_HEIGHTS + self._config.max_speed_heights_s * away_s)
-            found, taken = self._associate(
+            found, taken, trust = self._associate(
                 bodies.place[rows],
                 bodies.place_var[rows] + measured_var(height_px),
-                height_px,
+                bodies.size[rows],
                 reach_px,
                 boxes.place[columns],
-                boxes.height_px[columns],
+                boxes.size[columns],
             )
-            bodies.see(rows[found], boxes, columns[taken], t_s, elapsed_s)
+            bodies.see(rows[found], boxes, columns[taken], trust, t_s, elapsed_s)
             unseen[rows[found]] = False
             free[columns[taken]] = False
         return unseen, free & sure
@@ -141,7 +144,7 @@ class Tracker:
         if not shift.known:
             bodies.leaving |= unseen  # the picture may have been cut to another scene: no long memory for what is gone
         if width_px is not None and height_px is not None:
-            bodies.leaving |= unseen & self._at_edge(width_px, height_px)
+            bodies.leaving |= unseen & self._beyond_edge(width_px, height_px, -0.5)
         seen = np.nonzero(~unseen)[0]
         for row in just_gone:
             cover = self._cover_of(int(row), seen)
@@ -149,10 +152,11 @@ class Tracker:
                 self._covered_by[int(bodies.track_id[row])] = cover
         self._walk_with_cover(unseen)
 
-    def _at_edge(self, width_px: int, height_px: int) -> Flags:
-        half = self._bodies.size / 2.0
-        outward = np.minimum(self._bodies.place - half, np.array((width_px, height_px)) - self._bodies.place - half)
-        return np.asarray(outward.min(axis=1) < 0.0)
+    def _beyond_edge(self, width_px: int, height_px: int, share: float) -> Flags:
+        """Tell whose box reaches across an edge of the picture: by its middle +- ``share`` of its size; (N,)."""
+        reach = self._bodies.place + share * self._bodies.size
+        other = self._bodies.place - share * self._bodies.size
+        return np.asarray(((reach < 0.0) | (other > np.array((width_px, height_px)))).any(axis=1))
 
     def _cover_of(self, row: int, seen: Indices) -> int | None:
         """Find the seen body in front of the one that vanished: the one that overlaps most of it."""
@@ -220,25 +224,40 @@ class Tracker:
             bodies.keep(gone)
 
     def _reappeared(self, new: Indices) -> list[tuple[int, int]]:
-        """Pair newly believed bodies with those out of sight, the nearest pairs first."""
+        """Pair newly believed bodies with those out of sight, the likeliest pairs first.
+
+        A body out of sight may have stopped at once, walked on, or anything between, so all of its way counts. Where a
+        newcomer lies on the ways of several, the one that has come farthest is the first to come out of cover.
+        """
         bodies = self._bodies
         old = np.nonzero(bodies.confirmed & (bodies.hidden_s > 0.0))[0]
         if not len(old):
             return []
         height_px = bodies.height_px[old]
         hidden_s = bodies.hidden_s[old]
+        walk = bodies.seen_velocity[old] * np.minimum(hidden_s, _REAPPEAR_WALK_S)[:, None]
+        ends = bodies.seen_place[old] + walk
         reach = np.minimum(_REAPPEAR_HEIGHTS + _REAPPEAR_HEIGHTS_S * hidden_s, _REAPPEAR_MAX_HEIGHTS)
-        distance = _distance_to_way(bodies.place[new], bodies.seen_place[old], bodies.place[old]) / height_px
-        size = bodies.height_px[new][:, None] / height_px[None, :]
+        place = bodies.place[new]
+        aside = np.minimum(
+            _distance_to_way(place, bodies.seen_place[old], ends),
+            np.hypot(*(place[:, None, :] - bodies.place[old][None]).transpose(2, 0, 1)),
+        )
+        distance = aside / height_px
+        from_end = np.hypot(*(place[:, None, :] - ends[None]).transpose(2, 0, 1)) / height_px
+        size = np.abs(np.log(bodies.height_px[new][:, None] / height_px[None, :]))
         possible = (
             (distance <= reach)
-            & (np.abs(np.log(size)) <= np.log(_REAPPEAR_SIZE))
+            & (size <= np.log(_REAPPEAR_SIZE))
             & (bodies.first_seen_s[new][:, None] > bodies.last_seen_s[old][None, :])
             & (bodies.votes[new].argmax(axis=1)[:, None] == bodies.votes[old].argmax(axis=1)[None, :])
         )
+        lead = ((ends - ends.mean(axis=0)) * bodies.seen_velocity[old]).sum(axis=1)
+        lead = lead / np.maximum(np.hypot(*bodies.seen_velocity[old].T) * height_px, 1e-9)
+        cost = distance + np.minimum(from_end, 1.0) + size / _REAPPEAR_SIZE_SHARE - _REAPPEAR_LEAD * lead
         pairs, used_new, used_old = [], set[int](), set[int]()
         rows, columns = np.nonzero(possible)
-        for index in np.argsort(distance[rows, columns], kind="stable"):
+        for index in np.argsort(cost[rows, columns], kind="stable"):
             row, column = int(rows[index]), int(columns[index])
             if row not in used_new and column not in used_old:
                 used_new.add(row)
@@ -246,13 +265,15 @@ class Tracker:
                 pairs.append((int(new[row]), int(old[column])))
         return pairs
 
-    def _forget(self) -> None:
+    def _forget(self, width_px: int | None, height_px: int | None) -> None:
         bodies = self._bodies
         if not bodies.hidden_s.any():
             return
         limit_s = np.where(bodies.confirmed, self._config.hidden_s, self._config.tentative_s)
         limit_s = np.where(bodies.leaving, np.minimum(limit_s, _LEFT_S), limit_s)
         alive = bodies.hidden_s <= limit_s + _TIGHT_S
+        if width_px is not None and height_px is not None:
+            alive &= ~(bodies.leaving & self._beyond_edge(width_px, height_px, 0.5))
         if not alive.all():
             bodies.keep(alive)
             kept = set(bodies.track_id.tolist())
@@ -273,6 +294,7 @@ class Tracker:
             bodies.last_seen_s.tolist(),
             bodies.confirmed.tolist(),
             bodies.hidden_s.tolist(),
+            bodies.leaving.tolist(),
             strict=True,
         )
         return tuple(Track(*column) for column in columns)
