@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from edge import __version__
 from edge.capture.footage import Footage
@@ -20,7 +21,7 @@ from edge.errors import CameraError, ConfigError, DeliveryError, EdgeError
 from edge.metrics import Metrics
 from edge.pipeline.detector import Detector
 from edge.records import Alert
-from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, pipeline_for, replay
+from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay
 from edge.service import from_base
 from edge.ulid import ulid
 from edge.view import View
@@ -139,17 +140,25 @@ def play(
         raise ConfigError("--tracks and --view take one piece of footage at a time")
     report = Report()
     with ExitStack() as stack:
-        lines: BinaryIO | None = stack.enter_context(outputs.alerts.open("wb")) if outputs.alerts else None
-        mot: TextIO | None = stack.enter_context(outputs.tracks.open("w", encoding="ascii")) if outputs.tracks else None
-        publish = stack.enter_context(_publishing(config, base, stopping)) if outputs.publish else None
+        show = _Show(
+            config=config,
+            detector=detector,
+            speed=speed,
+            fps=fps,
+            stopping=stopping,
+            advance=advance,
+            lines=stack.enter_context(outputs.alerts.open("wb", buffering=0)) if outputs.alerts else None,
+            tracks=stack.enter_context(outputs.tracks.open("w", encoding="ascii")) if outputs.tracks else None,
+            view=outputs.view,
+            publish=stack.enter_context(_publishing(config, base, stopping)) if outputs.publish else None,
+        )
         for path in footage:
             if stopping.is_set():
                 break
             clip = ClipReport(str(path))
             report.clips.append(clip)
-            view = stack.enter_context(View(outputs.view, fps=fps)) if outputs.view else None
             try:
-                _play_one(path, config, detector, clip, lines, mot, view, publish, speed, fps, stopping, advance)
+                show.play(path, clip)
             except CameraError as error:
                 if clip.frames == 0:
                     raise
@@ -158,59 +167,60 @@ def play(
     return report
 
 
-def _play_one(
-    path: Path,
-    config: Config,
-    detector: Detector,
-    clip: ClipReport,
-    lines: BinaryIO | None,
-    mot: TextIO | None,
-    view: View | None,
-    publish: Publish | None,
-    speed: float | None,
-    fps: float,
-    stopping: threading.Event,
-    advance: Callable[[int, int | None], None],
-) -> None:
-    camera = footage_camera(path, fps=fps, base=_matching(config, path))
-    with Footage(path, camera_id=camera.id, fps=fps) as opened:
-        pipeline = pipeline_for(path, config, camera, detector)
-        writer = AlertLines(
-            lines.write if lines else lambda _line: None,
-            node=config.node.id,
-            boot_id=boot_id_of(path),
-            model=ModelIdentity(
-                id=detector.identity.id, version=detector.identity.version, sha256=detector.identity.sha256
-            ),
-            publish=publish,
-        )
+@dataclass(frozen=True, slots=True)
+class _Show:
+    """Everything that is the same for each piece of footage of one replay."""
+
+    config: Config
+    detector: Detector
+    speed: float | None
+    fps: float
+    stopping: threading.Event
+    advance: Callable[[int, int | None], None]
+    lines: FileIO | None
+    tracks: TextIO | None
+    view: Path | None
+    publish: Publish | None
+
+    def play(self, path: Path, clip: ClipReport) -> None:
+        """Play one piece of footage, writing and noting what comes of it."""
+        camera = footage_camera(path, fps=self.fps, base=_matching(self.config, path))
         clock, stories = SystemClock(), dict[str, GroupStory]()
-        start_s, first_t_s, t_s = clock.monotonic_s(), None, 0.0
-        for step in replay(opened, pipeline):
-            writer.add(step.alerts)
-            _follow(stories, step.alerts, (step.frame.t_s if step.frame else t_s))
-            if step.frame is None or step.result is None:
-                continue
-            t_s = step.frame.t_s
-            first_t_s = t_s if first_t_s is None else first_t_s
-            clip.frames += 1
-            if mot is not None:
-                mot.writelines(line + "\n" for line in mot_lines(step.result))
-            if view is not None:
-                view.add(step.frame, step.result)
-            advance(clip.frames, opened.frames_expected)
-            if speed is not None:
-                clock.wait(stopping, max(0.0, start_s + (t_s - first_t_s) / speed - clock.monotonic_s()))
-            if stopping.is_set():
-                break
-            _summarise(clip, stories, t_s - first_t_s, clock.monotonic_s() - start_s)
-        _summarise(clip, stories, t_s - (first_t_s or 0.0), clock.monotonic_s() - start_s)
+        times_s: list[float] = []
+        with ExitStack() as stack:
+            opened = stack.enter_context(Footage(path, camera_id=camera.id, fps=self.fps))
+            view = stack.enter_context(View(self.view, camera, fps=self.fps)) if self.view else None
+            pipeline = pipeline_for(path, self.config, camera, self.detector)
+            alert_lines = self._alert_lines(path)
+            frames = paced(opened, clock, speed=self.speed, stopping=self.stopping)
+            start_s = clock.monotonic_s()
+            try:
+                for step in replay(frames, pipeline):
+                    alert_lines.add(step.alerts)
+                    if step.frame is not None and step.result is not None:
+                        times_s.append(step.frame.t_s)
+                        if self.tracks is not None:
+                            self.tracks.writelines(line + "\n" for line in mot_lines(step.result))
+                        if view is not None:
+                            view.add(step.frame, step.result)
+                        self.advance(len(times_s), opened.frames_expected)
+                    _follow(stories, step.alerts, times_s[-1])
+            finally:
+                took_s = clock.monotonic_s() - start_s
+                clip.frames, clip.groups = len(times_s), list(stories.values())
+                if times_s:
+                    clip.duration_s = round(times_s[-1] - times_s[0], 3)
+                    clip.frames_per_s = round(len(times_s) / took_s, 1)
 
-
-def _summarise(clip: ClipReport, stories: dict[str, GroupStory], duration_s: float, took_s: float) -> None:
-    clip.duration_s = round(duration_s, 3)
-    clip.frames_per_s = round(clip.frames / took_s, 1) if took_s > 0 else 0.0
-    clip.groups = list(stories.values())
+    def _alert_lines(self, path: Path) -> AlertLines:
+        identity = self.detector.identity
+        return AlertLines(
+            self.lines.write if self.lines else lambda _line: None,
+            node=self.config.node.id,
+            boot_id=boot_id_of(path),
+            model=ModelIdentity(id=identity.id, version=identity.version, sha256=identity.sha256),
+            publish=self.publish,
+        )
 
 
 def _follow(stories: dict[str, GroupStory], alerts: Sequence[Alert], t_s: float) -> None:

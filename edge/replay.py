@@ -7,15 +7,17 @@ and every number on the wire is rounded.
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import Footage, truth_path
+from edge.capture.footage import truth_path
+from edge.clock import Clock
 from edge.config import CameraConfig, Config
 from edge.delivery.wire import ModelIdentity, alert_event
-from edge.errors import ConfigError
+from edge.errors import CameraError, ConfigError
 from edge.pipeline import FindsPeople, Pipeline
 from edge.records import Alert, Frame, Result
 from edge.ulid import ulid
@@ -34,20 +36,43 @@ class Step:
     alerts: tuple[Alert, ...]
 
 
-def replay(footage: Footage, pipeline: Pipeline) -> Iterator[Step]:
-    """Play an opened footage through a pipeline.
+def replay(frames: Iterable[Frame], pipeline: Pipeline) -> Iterator[Step]:
+    """Play frames, usually an opened footage, through a pipeline.
 
     Raises:
         CameraError: the footage is damaged; the open alerts have been ended and yielded before.
     """
+    fault: CameraError | None = None
     try:
-        for frame in footage:
+        for frame in frames:
             result = pipeline.process(frame)
             yield Step(frame, result, result.alerts)
-    finally:
-        ends = pipeline.close("stopped")
-        if ends:
-            yield Step(None, None, ends)
+    except CameraError as error:
+        fault = error
+    ends = pipeline.close("stopped")
+    if ends:
+        yield Step(None, None, ends)
+    if fault is not None:
+        raise fault
+
+
+def paced(frames: Iterable[Frame], clock: Clock, *, speed: float | None, stopping: threading.Event) -> Iterator[Frame]:
+    """Let each frame through when it is due, and none any more once ``stopping`` is set.
+
+    Args:
+        frames: recorded frames.
+        clock: what "due" is measured by.
+        speed: factor of real time; ``None`` for as fast as possible.
+        stopping: ends it early, also in the middle of a wait.
+    """
+    start_s: float | None = None
+    for frame in frames:
+        if speed is not None:
+            start_s = clock.monotonic_s() - frame.t_s / speed if start_s is None else start_s
+            clock.wait(stopping, max(0.0, start_s + frame.t_s / speed - clock.monotonic_s()))
+        if stopping.is_set():
+            return
+        yield frame
 
 
 def footage_camera(footage: Path, *, fps: float, base: CameraConfig | None = None) -> CameraConfig:

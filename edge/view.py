@@ -1,15 +1,16 @@
 """Pictures for people, who look before they believe: the frame with boxes, tracks, groups and counts on it."""
 
 from collections import deque
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.capture.video import VideoWriter
-from edge.config import PreprocessConfig
+from edge.config import CameraConfig, PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor
 from edge.records import Alert, Box, Frame, Group, Result
 
@@ -19,6 +20,7 @@ _TRACK = (235, 206, 80)  # BGR
 _HIDDEN = (150, 150, 150)
 _GROUP = (80, 200, 255)
 _CLAIM = (90, 90, 90)
+_RULE = (120, 120, 255)
 _TEXT = (255, 255, 255)
 _SHADOW = (0, 0, 0)
 _BAR_PX = 64
@@ -32,17 +34,19 @@ Canvas = npt.NDArray[np.uint8]
 class View:
     """Writes an .mp4 of what the pipeline saw and believed."""
 
-    def __init__(self, path: Any, *, fps: float) -> None:
+    def __init__(self, path: Path, camera: CameraConfig, *, fps: float) -> None:
         """Nothing is written before the first frame.
 
         Args:
             path: the .mp4 to write.
+            camera: its lines and zones are drawn too.
             fps: nominal rate; each frame keeps its own time.
         """
+        self._camera = camera
         self._path = path
         self._fps = fps
         self._writer: VideoWriter | None = None
-        self._preprocess = Preprocessor(PreprocessConfig(), multiple_px=1)
+        self._preprocess = Preprocessor(PreprocessConfig(), multiple_px=1, black_hot=camera.polarity == "black-hot")
         self._alerts: deque[tuple[float, str]] = deque(maxlen=_ALERTS_SHOWN)
         self._trails: dict[int, deque[tuple[float, float]]] = {}
         self._first_t_s: float | None = None
@@ -75,6 +79,7 @@ class View:
         grey = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         canvas: Canvas = np.zeros((size[1] + _BAR_PX, size[0], 3), np.uint8)
         canvas[: size[1]] = grey[:, :, None]
+        self._draw_rules(canvas, size)
         self._draw_tracks(canvas, result, zoom)
         for group in result.groups:
             if group.ended is None:
@@ -83,6 +88,16 @@ class View:
             self._alerts.append((result.t_s, headline(alert)))
         self._draw_bar(canvas, result, size[1])
         return canvas
+
+    def _draw_rules(self, canvas: Canvas, size: tuple[int, int]) -> None:
+        for line in self._camera.line:
+            ends = [(round(x * size[0]), round(y * size[1])) for x, y in line.points]
+            cv2.line(canvas, ends[0], ends[1], _RULE, 1, cv2.LINE_AA)
+            _write(canvas, line.id, (min(max(ends[0][0], 8), size[0] - 80), ends[0][1] - 6), 0.45, _RULE)
+        for zone in self._camera.zone:
+            corners = np.array([(x * size[0], y * size[1]) for x, y in zone.points], np.int32).reshape(-1, 1, 2)
+            cv2.polylines(canvas, [corners], True, _RULE, 1, cv2.LINE_AA)
+            _write(canvas, zone.id, (corners[0, 0, 0] + 4, corners[0, 0, 1] + 14), 0.45, _RULE)
 
     def _draw_tracks(self, canvas: Canvas, result: Result, zoom: float) -> None:
         for detection in result.detections:

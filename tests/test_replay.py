@@ -1,6 +1,7 @@
 """Replay: the deployed pipeline on footage, the same bytes every time, and what it writes is what was published."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +96,22 @@ def test_real_speed_takes_real_time(film, model):
     before_s = time.monotonic()
     assert edge("replay", film, "--model", model, "--allow-unsigned", "--fps", "10", "--speed", "8") == 0
     assert 0.4 <= time.monotonic() - before_s < 5.0
+
+
+def test_a_replay_that_is_stopped_ends_its_alerts(film, model, tmp_path):
+    """Ctrl-C in the middle still writes the end of what was open, and leaves with 0."""
+    file = tmp_path / "alerts.jsonl"
+    code = "from edge.cli import main; main()"
+    options = ["--model", str(model), "--allow-unsigned", "--alerts", str(file), "--speed", "0.5"]
+    command = [sys.executable, "-c", code, "replay", str(film), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
+        [sys.executable, "-c", code, "replay", str(film), *options], stdout=subprocess.DEVNULL
+    ) as run:
+        wait_for_first_line(file)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(10) == 0
+    phases = [json.loads(line)["data"]["phase"] for line in file.read_text().splitlines()]
+    assert (phases[0], phases[-1]) == ("new", "end")
 
 
 def test_the_report_is_json_for_programs(film, model, capsys):
