@@ -105,8 +105,6 @@ def test_a_replay_that_is_stopped_ends_its_alerts(film, model, tmp_path):
     options = ["--model", str(model), "--allow-unsigned", "--alerts", str(file), "--speed", "0.5"]
     command = [sys.executable, "-c", code, "replay", str(film), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
-        [sys.executable, "-c", code, "replay", str(film), *options], stdout=subprocess.DEVNULL
-    ) as run:
         wait_for_first_line(file)
         run.send_signal(signal.SIGINT)
         assert run.wait(10) == 0
