@@ -5,6 +5,7 @@ sheet is OpenCV's work, because it shows pixels as they are and enlarges without
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -66,7 +67,7 @@ def plot_counting(report: CountingReport, directory: Path) -> list[Path]:
     """
     pyplot = load_pyplot()
     directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / f"{clip.name}.png" for clip in report.clips]
+    paths = [directory / f"{_file_name(clip.name)}.png" for clip in report.clips]
     for clip, path in zip(report.clips, paths, strict=True):
         _people(pyplot, clip, path)
     return paths
@@ -166,6 +167,11 @@ def _reliability(pyplot: Any, report: DetectionReport, path: Path) -> None:
     counts.set(xlim=(0, 1), xlabel="score", ylabel="detections")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def _file_name(name: str) -> str:
+    """Keep a clip's name, which is a free text, from leading out of the folder."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".") or "clip"
 
 
 def _people(pyplot: Any, clip: ClipReport, path: Path) -> None:

@@ -64,10 +64,10 @@ def test_without_matplotlib_the_message_names_the_extra(monkeypatch):
 
 
 def test_a_clip_is_drawn_over_time(tmp_path):
-    """Each clip has a picture of true and told people; an empty clip is drawn too."""
+    """Each clip has a picture in the folder, whatever it is called; an empty clip is drawn too."""
     pytest.importorskip("matplotlib", reason="needs the extra edge-thermal[plots]")
-    empty = true_clip().model_copy(update={"name": "empty"})
+    empty = true_clip().model_copy(update={"name": "../empty"})
     report = evaluate_counting([walk_together(), Clip(empty, [])], proven_height_px=14.0)
     paths = plot_counting(report, tmp_path)
-    assert [path.name for path in paths] == ["drawn.png", "empty.png"]
+    assert [path.name for path in paths] == ["drawn.png", "-empty.png"]
     assert all(cv2.imread(str(path)) is not None for path in paths)
