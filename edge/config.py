@@ -54,7 +54,7 @@ class LineConfig(Section):
         "urgent", description="a group that crossed is at least this loud"
     )
     dead_band_heights: float = Field(
-        0.25, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
+        0.1, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
     )
 
 

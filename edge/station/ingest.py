@@ -1,0 +1,206 @@
+"""From the broker into the store: a message is acknowledged only when it is on disk.
+
+One thread does it all, so the brake is built in: while a batch is being committed nothing is read, the socket fills,
+and the broker keeps the rest in this station's session. There is no queue to run over. One commit pays for many
+messages, because a disk makes a few hundred commits a second and a night with an outage brings thousands.
+
+``_run`` only retries, ``_run_once`` only works. What cannot be read is refused, counted and acknowledged: it will not
+get better by coming again. When the database takes nothing, nothing is acknowledged, and the page says so loudly.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from edge.clock import Clock
+from edge.config import DeliveryConfig
+from edge.delivery.backoff import Backoff
+from edge.delivery.loglimit import LimitedLog
+from edge.delivery.mqtt import Arrival, Caller, Dialer, Link, Wake
+from edge.delivery.wire import (
+    AlertEvent,
+    Topics,
+    parse_about,
+    parse_alert,
+    parse_availability,
+    parse_health,
+)
+from edge.errors import DeliveryError
+from edge.station.store import Changes, Heard, Store
+
+BATCH = 256
+_TURN_S = 0.5
+_SESSION_S = 604_800  # the broker keeps what comes while the station is away for a week
+_REFUSALS_KEPT = 50
+_TOPIC_CHARS = 120
+_PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "alert": parse_alert,
+    "health": parse_health,
+    "about": parse_about,
+    "availability": parse_availability,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that was not taken, and why."""
+
+    utc_s: float
+    topic: str
+    reason: str
+
+
+class Ingest:
+    """Listens to all nodes for as long as the station runs."""
+
+    def __init__(
+        self,
+        config: DeliveryConfig,
+        store: Store,
+        on_changes: Callable[[Changes], None],
+        *,
+        name: str,
+        clock: Clock,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            config: the broker.
+            store: where messages go.
+            on_changes: told after each commit, in the thread of the ingest; must not block.
+            name: of the session at the broker.
+            clock: time.
+        """
+        topics = Topics("+")
+        filters = ((topics.alert, 1), (topics.health, 0), (topics.about, 1), (topics.availability, 1))
+        caller = Caller(f"edge-station-{name}", session_s=_SESSION_S, filters=filters)
+        self._dialer = Dialer(config, caller, clock=clock)
+        self._store = store
+        self._on_changes = on_changes
+        self._clock = clock
+        self._log = LimitedLog(__name__, clock)
+        self._backoff = Backoff(config.backoff_max_s)
+        self._wake = Wake()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self.fault: str | None = f"not yet connected to broker {config.host}:{config.port}"
+        self.listening_since_s: float | None = None
+        self.committed = 0
+        self.refused = 0
+        self.refusals: deque[Refusal] = deque(maxlen=_REFUSALS_KEPT)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; what has not been committed stays with the broker."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._run_once()
+            except DeliveryError as error:
+                self._lost(str(error))
+            except DBAPIError as error:
+                self._lost(f"the database takes nothing: {str(error.orig).splitlines()[0]} (store.url)")
+            except Exception as error:  # noqa: BLE001  # a fault of our own must not end the listening unseen
+                self._lost(f"{type(error).__name__}: {error}")
+            finally:
+                self.listening_since_s = None
+            self._clock.wait(self._stopping, self._backoff.next_s())
+        self._wake.close()
+
+    def _run_once(self) -> None:
+        """Connect, and carry messages to the store until told to stop."""
+        link = self._dialer.dial(self._stopping.is_set)
+        try:
+            self.fault, self.listening_since_s = None, self._clock.utc_s()
+            self._log.info("ingest: connected", mqtt=link.version)
+            while not self._stopping.is_set():
+                arrivals, lost = self._gather(link)
+                self._keep(arrivals)
+                if lost is not None:
+                    raise lost
+                for arrival in arrivals:
+                    link.acknowledge(arrival)
+                if arrivals:
+                    self._backoff.reset()
+        finally:
+            link.close()
+
+    def _gather(self, link: Link) -> tuple[list[Arrival], DeliveryError | None]:
+        """Take what is there, up to a batch; a connection lost on the way does not lose what came before."""
+        gathered: list[Arrival] = []
+        try:
+            _, arrivals = link.turn(_TURN_S, self._wake)
+            while arrivals:
+                gathered += arrivals
+                if len(gathered) >= BATCH:
+                    break
+                _, arrivals = link.turn(0.0)
+        except DeliveryError as error:
+            return gathered, error
+        return gathered, None
+
+    def _keep(self, arrivals: list[Arrival]) -> None:
+        heard = [one for arrival in arrivals if (one := self._read(arrival)) is not None]
+        if not heard:
+            return
+        try:
+            changes = self._store.take(heard)
+        except (OperationalError, InterfaceError):
+            raise
+        except DBAPIError:
+            changes = self._keep_one_by_one(heard)
+        self.committed += len(heard)
+        self._on_changes(changes)
+
+    def _keep_one_by_one(self, heard: list[Heard]) -> Changes:
+        """Find the message that the database cannot hold: it must not keep the others out for ever."""
+        changes = Changes()
+        for one in heard:
+            try:
+                found = self._store.take([one])
+            except (OperationalError, InterfaceError):
+                raise
+            except DBAPIError as error:
+                self._refuse(f"edge/v1/{one.node}", f"the database cannot hold it: {type(error.orig).__name__}")
+            else:
+                changes.alerts |= found.alerts
+                changes.nodes |= found.nodes
+        return changes
+
+    def _read(self, arrival: Arrival) -> Heard | None:
+        try:
+            parts = arrival.topic.split("/")
+            if len(parts) != 4 or parts[:2] != ["edge", "v1"]:  # noqa: PLR2004  # edge/v1/{node}/{kind}
+                raise ValueError("topic: is not ours")  # noqa: TRY301  # the same fate as any other malformed one
+            node, kind = parts[2:]
+            Topics(node)
+            if kind not in _PARSERS:
+                raise ValueError("topic: is not ours")  # noqa: TRY301
+            body = _PARSERS[kind](arrival.payload)
+            if isinstance(body, AlertEvent) and body.source != f"edge/{node}/cam/{body.data.camera}":
+                raise ValueError("source: another node or camera than the topic's or the data's")  # noqa: TRY301
+        except ValueError as error:
+            self._refuse(arrival.topic, str(error))
+            return None
+        return Heard(node, body, self._clock.utc_s(), arrival.retain)
+
+    def _refuse(self, topic: str, reason: str) -> None:
+        self.refused += 1
+        self.refusals.append(Refusal(self._clock.utc_s(), topic[:_TOPIC_CHARS], reason))
+        self._log.warning("ingest: refused a message", why=reason, topic=topic[:_TOPIC_CHARS])
+
+    def _lost(self, trouble: str) -> None:
+        self.fault = trouble
+        self._log.warning("ingest: not listening", why=trouble)

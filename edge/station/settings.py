@@ -1,0 +1,151 @@
+"""Every setting of the station: one TOML file, read and refused in the same way as the node's."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edge.config import DeliveryConfig, LogConfig, Section, Slug, load_as
+from edge.errors import ConfigError
+
+MIN_TOKEN_CHARS = 16
+_WINDOW = 512  # unacknowledged messages: one commit to disk must pay for many of them
+
+Days = Annotated[float, Field(ge=0.01, le=36500.0)]
+
+
+class BrokerConfig(Section):
+    """``[delivery]``: the broker, with the same names as in the node's file."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="name or address of the MQTT broker")
+    port: int = Field(1883, ge=1, le=65535, description="its port; 8883 is usual with tls")
+    mqtt_version: Literal["auto", "5", "3.1.1"] = Field("auto", description="auto: 5, and 3.1.1 where 5 is refused")
+    username: str | None = Field(None, description="user name, where the broker wants one")
+    password_file: str | None = Field(None, description="file with the password on its first line; never the password")
+    tls: bool = Field(default=False, description="encrypt and verify the broker's certificate")
+    tls_ca_file: str | None = Field(None, description="certificate authority of the broker; empty: the system's")
+    tls_cert_file: str | None = Field(None, description="this station's certificate, where the broker asks for one")
+    tls_key_file: str | None = Field(None, description="key of that certificate")
+    keepalive_s: int = Field(5, ge=5, le=1200, description="a silent link is noticed after 1.5 of these")
+    connect_timeout_s: float = Field(
+        5.0, ge=0.5, le=120.0, description="a broker that does not answer for this long is tried again"
+    )
+    backoff_max_s: float = Field(2.0, ge=1.0, le=3600.0, description="longest pause between two tries to connect")
+
+    def as_delivery(self) -> DeliveryConfig:
+        """Say the same to the code that connects; the window is not bounded as a node's is."""
+        return DeliveryConfig(**self.model_dump()).model_copy(update={"window": _WINDOW})
+
+
+class WebConfig(Section):
+    """``[web]``: the page and its programming interface."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; not loopback needs web.token_file")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free one")
+    token_file: str | None = Field(
+        None, description="file with a token of 16 or more characters on its first line; whoever has it is let in"
+    )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @model_validator(mode="after")
+    def _others_need_a_token(self) -> "WebConfig":
+        if not self.loopback and self.token_file is None:
+            raise ValueError(
+                f"web.host {self.host} can be reached from other machines and nobody would be asked who they are: "
+                "set web.token_file, or web.host to 127.0.0.1"
+            )
+        return self
+
+
+class StoreConfig(Section):
+    """``[store]``: where alerts are kept."""
+
+    url: str = Field(
+        "sqlite:///station.sqlite",
+        pattern=r"^(sqlite:///.+|postgresql(\+pg8000)?://.+)$",
+        description="sqlite:///FILE, from the folder of this file, or postgresql://USER@HOST/DATABASE",
+    )
+    keep_days: Days = Field(
+        365.0, description="an alert without a word for so many days is deleted with all that belongs to it"
+    )
+
+
+class PresenceConfig(Section):
+    """``[presence]``: when a node counts as lost."""
+
+    silent_after_s: float = Field(
+        60.0, ge=2.0, le=86400.0, description="a node without a word for this long is silent: as loud as an alert"
+    )
+    forget_alert_after_s: float = Field(
+        3600.0,
+        ge=10.0,
+        le=864000.0,
+        description="an acknowledged alert that never ended leaves the live list after this long without a word",
+    )
+
+
+class StationConfig(Section):
+    """A whole configuration file of the station."""
+
+    name: Slug = Field("station", description="name of this station at the broker; one per broker")
+    delivery: BrokerConfig = Field(default_factory=BrokerConfig)
+    web: WebConfig = Field(default_factory=WebConfig)
+    store: StoreConfig = Field(default_factory=StoreConfig)
+    presence: PresenceConfig = Field(default_factory=PresenceConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+
+
+def load(path: Path) -> StationConfig:
+    """Read and check a station's configuration file; relative paths in it are meant from its folder.
+
+    Raises:
+        ConfigError: as ``edge.config.load``.
+    """
+    config = load_as(StationConfig, path)
+    base = path.resolve().parent
+    web, store, delivery = config.web, config.store, config.delivery
+    names = ("password_file", "tls_ca_file", "tls_cert_file", "tls_key_file")
+    files = {name: _from(base, getattr(delivery, name)) for name in names}
+    if store.url.startswith("sqlite:///"):
+        file = store.url.removeprefix("sqlite:///")
+        store = store.model_copy(update={"url": f"sqlite:///{_from(base, file)}"})
+    return config.model_copy(
+        update={
+            "web": web.model_copy(update={"token_file": _from(base, web.token_file)}),
+            "store": store,
+            "delivery": delivery.model_copy(update=files),
+        }
+    )
+
+
+def token(web: WebConfig) -> str | None:
+    """Read the token, if one is configured.
+
+    Raises:
+        ConfigError: the file cannot be read or holds too short a token.
+    """
+    if web.token_file is None:
+        return None
+    try:
+        lines = Path(web.token_file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"web.token_file {web.token_file}: cannot be read: {error}") from error
+    first = lines[0].strip() if lines else ""
+    if len(first) < MIN_TOKEN_CHARS:
+        raise ConfigError(
+            f"web.token_file {web.token_file}: its first line has {len(first)} characters; "
+            f"{MIN_TOKEN_CHARS} or more are needed (openssl rand -hex 24)"
+        )
+    return first
+
+
+def _from(base: Path, file: str | None) -> str | None:
+    return str(base / Path(file).expanduser()) if file else None

@@ -1,0 +1,115 @@
+"""What the station tests share: events as nodes send them, a publisher that is no code of ours, and waiting."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.delivery import wire
+from edge.station.store import Heard
+
+BOOT = "01JD8ABCDEFGHJKMNPQRSTVWXY"
+CAPTURED = "2026-02-03T13:16:04.512Z"
+
+
+def alert_id(number: int) -> str:
+    """Make the id of the alert with that number."""
+    return f"01JD9{number:021d}"
+
+
+def event(number: int = 1, rev: int = 1, *, node: str = "node-7", camera: str = "north", **data: Any) -> dict[str, Any]:
+    """Make an alert as it stands on the wire; ``data`` replaces fields of its data."""
+    told: dict[str, Any] = {
+        "alert_id": alert_id(number), "rev": rev, "phase": "new" if rev == 1 else "update", "seq": 1, "boot_id": BOOT,
+        "count": 9, "count_low": 8, "count_high": 10, "count_max": 9, "confidence": 0.93, "priority": "important",
+        "reasons": ["line border crossed northward"], "box": [0.41, 0.52, 0.63, 0.71], "first_seen": CAPTURED,
+        "members": [{"track_id": 12, "box": [0.41, 0.55, 0.43, 0.71], "score": 0.88, "height_px": 61}],
+        "last_seen": CAPTURED, "captured_at": CAPTURED, "clock": "ntp", "camera": camera, "snapshot": "none",
+    }  # fmt: skip
+    told |= data
+    return {
+        "specversion": "1.0",
+        "id": f"{told['alert_id']}:{told['rev']}",
+        "source": f"edge/{node}/cam/{camera}",
+        "type": "edge.group",
+        "time": CAPTURED,
+        "datacontenttype": "application/json",
+        "dataschema": "edge/v1/alert.json",
+        "data": told,
+    }
+
+
+def payload(*args: Any, **kwargs: Any) -> bytes:
+    """Make an alert's bytes; arguments as ``event``."""
+    return json.dumps(event(*args, **kwargs)).encode()
+
+
+def heard(number: int = 1, rev: int = 1, *, utc_s: float = 1000.0, node: str = "node-7", **data: Any) -> Heard:
+    """Make an alert as the store takes it."""
+    return Heard(node, wire.parse_alert(payload(number, rev, node=node, **data)), utc_s)
+
+
+def health(state: str = "ok", reason: str | None = None, *, node_state: str | None = None, **cameras: str) -> bytes:
+    """Make a health message of a node with a camera ``north``."""
+    told: dict[str, Any] = {
+        "state": node_state or state,
+        "time": CAPTURED,
+        "boot_id": BOOT,
+        "uptime_s": 12.0,
+        "clock": "ntp",
+        "cameras": {"north": {"state": state, **({"reason": reason} if reason else {})}},
+        "outbox": {"waiting": 0, "shed": 0},
+    }
+    told["cameras"] |= {name: {"state": word} for name, word in cameras.items()}
+    return json.dumps(told).encode()
+
+
+def about(node: str = "node-7", cameras: Iterable[str] = ("north",)) -> bytes:
+    """Make a birth document."""
+    return json.dumps(
+        {"node": node, "version": "0.1.0", "contract": "edge/v1", "boot_id": BOOT, "started": CAPTURED,
+         "cameras": list(cameras)}
+    ).encode()  # fmt: skip
+
+
+class Nodes:
+    """Publishes as nodes do, through plain paho."""
+
+    def __init__(self, port: int) -> None:
+        """Connect to the broker on ``port``."""
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.max_queued_messages_set(0)
+        self._client.max_inflight_messages_set(200)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def say(self, topic: str, message: bytes, *, retain: bool = False) -> None:
+        """Publish under ``edge/v1/`` and wait until the broker has it."""
+        self._client.publish(f"edge/v1/{topic}", message, qos=1, retain=retain).wait_for_publish(5.0)
+
+    def pour(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publish many and wait for all."""
+        last = None
+        for topic, message in messages:
+            last = self._client.publish(f"edge/v1/{topic}", message, qos=1)
+        if last is not None:
+            last.wait_for_publish(60.0)
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def eventually(holds: Callable[[], Any], within_s: float = 10.0) -> Any:
+    """Wait until ``holds`` gives something true, and give it back; fail when it does not in time."""
+    deadline_s = time.monotonic() + within_s
+    while True:
+        found = holds()
+        if found:
+            return found
+        assert time.monotonic() < deadline_s, f"not within {within_s} s"
+        time.sleep(0.02)

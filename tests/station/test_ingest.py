@@ -1,0 +1,196 @@
+"""From a real broker into the store."""
+
+import json
+import random
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from station_scene import Nodes, about, alert_id, event, eventually, health, payload
+
+from edge.clock import SystemClock
+from edge.delivery.brokers import Mosquitto
+from edge.station import schema
+from edge.station.ingest import Ingest
+from edge.station.settings import BrokerConfig
+from edge.station.store import Store
+
+pytestmark = pytest.mark.broker
+
+
+def count(store: Store, table=schema.alert) -> int:
+    """Count the rows of a table."""
+    with store.engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Store]:
+    """Give a SQLite store."""
+    store = Store(f"sqlite:///{tmp_path}/station.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def start(broker: Mosquitto, database: Store) -> Iterator[Callable[[], Ingest]]:
+    """Give a function that starts an ingest and waits until it listens."""
+    started: list[Ingest] = []
+
+    def begin() -> Ingest:
+        config = BrokerConfig(port=broker.port).as_delivery()
+        config = config.model_copy(update={"backoff_max_s": 0.2, "connect_timeout_s": 1.0})
+        started.append(Ingest(config, database, lambda _changes: None, name="test", clock=SystemClock()))
+        started[-1].start()
+        eventually(lambda: started[-1].fault is None)
+        return started[-1]
+
+    yield begin
+    for ingest in started:
+        ingest.stop()
+
+
+def test_what_nodes_say_is_in_the_store(start, nodes: Nodes, database: Store):
+    """Alert, birth, health and availability arrive, each where it belongs."""
+    ingest = start()
+    nodes.say("node-7/about", about(), retain=True)
+    nodes.say("node-7/availability", b"online", retain=True)
+    nodes.say("node-7/health", health(), retain=True)
+    nodes.say("node-7/alert", payload(1, 1))
+    eventually(lambda: ingest.committed == 4)
+    assert (count(database), count(database, schema.node)) == (1, 1)
+
+
+def test_what_came_while_the_station_was_away_is_there_afterwards(start, nodes: Nodes, database: Store):
+    """The broker keeps a station's messages, and an un-acknowledged one comes again without being doubled."""
+    start().stop()
+    nodes.pour(("node-7/alert", payload(1, rev, seq=rev)) for rev in range(1, 31))
+    start()
+    eventually(lambda: count(database, schema.revision) == 30)
+    assert count(database) == 1
+
+
+def test_a_broker_that_restarts_is_found_again(start, broker: Mosquitto, database: Store):
+    """The ingest says what is wrong meanwhile, and goes on by itself."""
+    ingest = start()
+    broker.kill()
+    eventually(lambda: ingest.fault)
+    broker.start()
+    eventually(lambda: ingest.fault is None)
+    again = Nodes(broker.port)
+    again.say("node-7/alert", payload(1, 1))
+    eventually(lambda: count(database) == 1)
+    again.close()
+
+
+def test_when_the_database_takes_nothing_nothing_is_acknowledged(start, nodes: Nodes, database: Store):
+    """Messages stay with the broker until the database works again, and the fault names the setting."""
+    ingest = start()
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE revision RENAME TO hidden")
+    nodes.say("node-7/alert", payload(1, 1))
+    assert "store.url" in eventually(lambda: ingest.fault)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO revision")
+    eventually(lambda: count(database, schema.revision) == 1)
+    eventually(lambda: ingest.fault is None)
+
+
+def _deep(levels: int) -> bytes:
+    return b'{"data":' + b"[" * levels + b"]" * levels + b"}"
+
+
+HOSTILE = {
+    "html in an id": payload(1, 1, alert_id="<script>alert(1)</script>"),
+    "slashes in an id": payload(1, 1, alert_id="../../etc/passwd"),
+    "sql in an id": payload(1, 1, alert_id="x'; DROP TABLE alert; --"),
+    "a string of 100 kB": payload(1, 1, reasons=["x" * 100_000]),
+    "a string of 200 kB": payload(1, 1, reasons=["x" * 200_000]),
+    "NaN": json.dumps(event(1, 1, confidence=float("nan"))).encode(),
+    "a wrong type": payload(1, 1, count="nine"),
+    "a number beyond reason": payload(1, 1, count=10**30),
+    "deep nesting": _deep(50_000),
+    "no JSON": b"\xff\xfe\x00",
+    "nothing": b"",
+    "half a surrogate": payload(1, 1).replace(b"line border", b"\\ud800 border"),
+    "another node's alert": payload(1, 1, node="node-8"),
+    "a time without end": payload(1, 1, captured_at="9999-12-31T23:59:59-23:59"),
+    "a list for an object": b"[1, 2, 3]",
+}  # fmt: skip
+
+
+def test_hostile_messages_are_refused_counted_and_explained(start, nodes: Nodes, database: Store):
+    """None is stored, none stops what comes after it, and none is asked for again."""
+    ingest = start()
+    for message in HOSTILE.values():
+        nodes.say("node-7/alert", message)
+    nodes.say("node-7/alert", payload(2, 1, reasons=["<img src=x onerror=alert(1)>", "\u0000 NUL"]))
+    eventually(lambda: count(database) == 1)
+    assert ingest.refused == len(HOSTILE)
+    assert all(len(one.reason) < 250 for one in ingest.refusals)
+    with database.engine.connect() as connection:
+        assert connection.execute(select(schema.alert.c.alert_id)).scalar() == alert_id(2)
+    ingest.stop()
+    ingest = start()
+    nodes.say("node-7/alert", payload(3, 1, seq=2))
+    eventually(lambda: count(database) == 2)
+    assert ingest.refused == 0
+
+
+_STATION = textwrap.dedent("""
+    import sys, threading
+    from edge import log
+    from edge.clock import SystemClock
+    from edge.config import LogConfig
+    from edge.station.ingest import Ingest
+    from edge.station.settings import BrokerConfig
+    from edge.station.store import Store
+    log.configure(LogConfig())
+    port, file = int(sys.argv[1]), sys.argv[2]
+    ingest = Ingest(BrokerConfig(port=port).as_delivery(), Store(f"sqlite:///{file}"), lambda c: None, name="killed",
+                    clock=SystemClock())
+    ingest.start()
+    while ingest.fault: threading.Event().wait(0.01)
+    print("listening", flush=True)
+    threading.Event().wait()
+""")
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_killed_station_loses_nothing_and_doubles_nothing(
+    rounds: int, broker: Mosquitto, nodes: Nodes, tmp_path: Path
+):
+    """However often it is killed under load, every message that the broker took is there once at the end."""
+    file, sent, moments = tmp_path / "killed.sqlite", 0, random.Random(7)
+    for _ in range(rounds):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _STATION, str(broker.port), str(file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout.readline() == b"listening\n"
+        killer = threading.Timer(moments.uniform(0.0, 0.2), process.kill)
+        killer.start()
+        nodes.pour(
+            ("node-7/alert", payload(number // 5, number % 5 + 1, seq=number)) for number in range(sent, sent + 60)
+        )
+        sent += 60
+        killer.join()
+        process.wait()
+        process.stdout.close()
+    store = Store(f"sqlite:///{file}")
+    ingest = Ingest(
+        BrokerConfig(port=broker.port).as_delivery(), store, lambda _changes: None, name="killed", clock=SystemClock()
+    )
+    ingest.start()
+    eventually(lambda: count(store, schema.revision) == sent, 20.0)
+    ingest.stop()
+    assert count(store) == sent // 5
+    with store.engine.connect() as connection:
+        assert connection.execute(select(schema.stream.c.missing_count)).scalars().all() == [0]
+    store.close()
