@@ -49,6 +49,7 @@ class Person:
     bowed: float
     phase_rad: float
     dark: tuple[float, float]
+    coat: float
 
     def clothes(self, air_c: float, sun_c: float) -> Clothes:
         """Give the surface temperatures: between skin and air by how the cloth insulates, and what the sun adds."""
@@ -58,7 +59,7 @@ class Person:
         return Clothes(
             jacket=air_c + excess_c * leak + sun_c * self.dark[0],
             sleeve_cooler=0.22 * excess_c * leak,
-            trousers=air_c + excess_c * min(1.0, leak * 1.45) + sun_c * self.dark[1],
+            trousers=air_c + excess_c * min(1.0, leak * 1.8) + sun_c * self.dark[1],
             hat=air_c + excess_c * min(1.0, leak * 1.15 + 0.03) + sun_c * 0.8,
             face=air_c + excess_c * 0.78 + sun_c * 0.15,
             hands=air_c + excess_c * min(0.8, leak + 0.35),
@@ -80,7 +81,7 @@ def person_figure(person: Person, stance: Stance, air_c: float, sun_c: float = 0
         stance.right_m,
         stance.ahead_m,
         stance.heading_rad,
-        texture=(0.17 * (wear.jacket - air_c) + 0.3, person.object_id),
+        texture=(0.24 * (wear.jacket - air_c) + 0.3, person.object_id),
         object_id=person.object_id,
         kind="person",
     )
@@ -100,6 +101,10 @@ def _upright(body: Body, person: Person, wear: Clothes, stance: Stance) -> None:
         swing = phase if side > 0 else phase + math.pi
         _leg(body, person, wear, side, hip_z, swing, vigour, run)
         _arm(body, person, wear, side, neck, swing + math.pi, vigour, run)
+    # the coat's skirt moves with the legs' middle and is as cold as the rest of the coat
+    skirt_z = hip_z - person.coat * h
+    body.limb((0.0, 0.04 * h, hip_z), (0.0, 0.04 * h, skirt_z), (0.07 * h * person.stout,) * 2, wear.jacket)
+    body.limb((0.0, -0.04 * h, hip_z), (0.0, -0.04 * h, skirt_z), (0.07 * h * person.stout,) * 2, wear.jacket)
     _trunk(body, person, wear, (0.0, 0.0, hip_z), neck)
     if person.backpack:
         back = (neck[0] * 0.62 - 0.13 * h, 0.0, hip_z + 0.19 * h)
@@ -116,7 +121,7 @@ def _trunk(body: Body, person: Person, wear: Clothes, hips: Joint, neck: Joint) 
         body.limb(
             (hips[0], side * 0.042 * h * wide, hips[2] - 0.02 * h),
             (neck[0], side * shoulder * 0.62, neck[2] - 0.045 * h),
-            (0.062 * h * wide, 0.066 * h * wide),
+            (0.068 * h * wide, 0.073 * h * wide),
             wear.jacket,
         )
     body.limb(
@@ -149,7 +154,7 @@ def _leg(
     body: Body, person: Person, wear: Clothes, side: float, hip_z: float, swing: float, vigour: float, run: bool
 ) -> None:
     h, wide = person.height_m, person.stout
-    reach = (0.62 if run else 0.37) * vigour
+    reach = (0.62 if run else 0.32) * vigour
     thigh_angle = reach * math.sin(swing) + (0.12 * vigour if run else 0.0)
     bend = vigour * (0.12 + (1.15 if run else 0.62) * max(0.0, math.cos(swing + 0.35)) ** 2) + 0.03
     thigh, shin = 0.5 * hip_z, 0.44 * hip_z
@@ -263,16 +268,17 @@ def make_person(
 ) -> Person:
     """Draw the small differences between people: build, posture, how thick the coat is, the step they are in."""
     generator = np.random.default_rng([seed, 23, object_id])
-    stout, thickness, bowed, phase, jacket, trousers = generator.uniform(0, 1, 6)
+    stout, thickness, bowed, phase, jacket, trousers, coat = generator.uniform(0, 1, 7)
     return Person(
         object_id=object_id,
         height_m=height_m,
         stout=0.97 + 0.26 * float(stout),
-        insulation=min(0.99, insulation + (float(thickness) - 0.5) * 0.3 * (1 - insulation)),
+        insulation=min(0.99, insulation + (float(thickness) - 0.5) * 0.7 * (1 - insulation)),
         gait=gait,
         backpack=backpack,
         suitcase=suitcase,
         bowed=float(bowed),
         phase_rad=2 * math.pi * float(phase),
+        coat=0.01 + 0.1 * float(coat) ** 2,
         dark=(0.2 + 0.8 * float(jacket), 0.2 + 0.8 * float(trousers)),
     )

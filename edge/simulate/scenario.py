@@ -79,7 +79,7 @@ class Sensor(Section):
     pattern_growth_c_per_min: float = Field(0.03, ge=0, le=2, description="growth of the pattern until the next FFC")
     column_c: float = Field(0.03, ge=0, le=2, description="stripes, part of the fixed pattern")
     drift_c_per_min: float = Field(0.15, ge=-5, le=5, description="slow drift of the whole picture until the next FFC")
-    blur_px: float = Field(0.7, ge=0, le=6, description="sigma of the optics and the detector together")
+    blur_px: float = Field(0.55, ge=0, le=6, description="sigma of the optics and the detector together")
     sharpen: float = Field(0.0, ge=0, le=3, description="unsharp mask of cameras that enhance edges")
     ffc_at_s: tuple[float, ...] = ()
     ffc_every_s: float | None = Field(

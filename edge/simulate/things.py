@@ -158,7 +158,7 @@ def _conifer(
     thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator
 ) -> Iterator[Figure]:
     height = (thing.height_m or 8.0) * float(generator.uniform(0.75, 1.2))
-    warm_c, body = _temperature(thing, air_c, 0.3), Body()
+    warm_c, body = _temperature(thing, air_c, -1.8), Body()
     body.limb((0.0, 0.0, 0.0), (0.0, 0.0, height * 0.3), (0.02 * height,) * 2, warm_c + 0.5)
     for level in np.linspace(0.1, 0.9, 9):
         radius = 0.2 * height * float(1.02 - level)
@@ -226,7 +226,7 @@ def _house(thing: Thing, place: tuple[float, float], air_c: float, generator: np
             [(-3.02, at, 0.9), (-3.02, at + 1.0, 0.9), (-3.02, at + 1.0, 2.1), (-3.02, at, 2.1)],
             wall_c + float(generator.uniform(0.5, 4)),
         )
-    yield body.put(*place, math.radians(thing.turned_deg), texture=(0.4, int(generator.integers(1000))))
+    yield body.put(*place, math.radians(thing.turned_deg), texture=(0.2, int(generator.integers(1000))))
 
 
 def _stone(thing: Thing, place: tuple[float, float], air_c: float, generator: np.random.Generator) -> Iterator[Figure]:
