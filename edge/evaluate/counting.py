@@ -281,6 +281,7 @@ def _tally(told: _Told, low: int, high: int, weight: float) -> CountTally:
         covered=weight * (told.low <= high and told.high >= low),
         narrow_weight=narrow,
         width=narrow * (told.high - told.low),
+        unjudged=weight * (high - low),
     )
 
 

@@ -143,6 +143,7 @@ def _tally_dict(tally: CountTally) -> dict[str, float | None]:
         "within_1": tally.within_1_share,
         "in_range": tally.coverage,
         "mean_range_width": tally.mean_width,
+        "mean_unjudged": tally.mean_unjudged,
     }
 
 
@@ -203,7 +204,8 @@ def _line_table(rows: Rows) -> Table:
 
 
 def _people_table(rows: Rows) -> Table:
-    table = narrow_table("all people in the picture, over time", "clip", ("length", *_NUMBERS))
+    table = narrow_table("all people in the picture, over time", "clip", (*_NUMBERS, "unjudged"))
+    table.caption = "unjudged: mean number of people who may be counted or not (too small, too hidden)"
     for name, score in rows:
-        table.add_row(name, f"{score.duration_s:.0f} s", *_numbers(score.people))
+        table.add_row(name, *_numbers(score.people), number(score.people.mean_unjudged, 2))
     return table

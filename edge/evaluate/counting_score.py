@@ -36,6 +36,7 @@ class CountTally(_Adds):
         covered: weight where the told range held the true number.
         narrow_weight: weight of true numbers up to ten, for which a width is wanted.
         width: weight of those times the width of the told range.
+        unjudged: weight times the number of people who may be counted or not.
     """
 
     weight: float = 0.0
@@ -45,6 +46,7 @@ class CountTally(_Adds):
     covered: float = 0.0
     narrow_weight: float = 0.0
     width: float = 0.0
+    unjudged: float = 0.0
 
     @property
     def mae(self) -> float | None:
@@ -70,6 +72,11 @@ class CountTally(_Adds):
     def mean_width(self) -> float | None:
         """Mean width of the told range while the true number was at most ten; 0 for a range of one number."""
         return ratio(self.width, self.narrow_weight)
+
+    @property
+    def mean_unjudged(self) -> float | None:
+        """Mean number of people who may be counted or not: how much freedom the truth leaves."""
+        return ratio(self.unjudged, self.weight)
 
 
 @dataclass(frozen=True, slots=True)

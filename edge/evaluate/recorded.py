@@ -69,20 +69,26 @@ def degrade(
 def run_from_detections(truth: Truth, detections: Sequence[Sequence[Detection]], pipeline: Pipeline) -> list[Result]:
     """Run tracker, groups and alerts on the detections of each frame of ``truth``.
 
-    Shutter events come from the truth, and so does the motion of the camera where the truth knows it.
+    Shutter events come from the truth, and so does the motion of the camera; where it moves and the truth does not know
+    how, the motion is unknown.
 
     Raises:
         ConfigError: there are not as many frames of detections as frames of truth.
     """
     if len(detections) != len(truth.frames):
         raise ConfigError(f"{len(detections)} frames of detections for '{truth.name}', which has {len(truth.frames)}")
-    still = (None, *pairwise(truth.frames))
+    shifts = (CameraShift(), *(_shift(truth, before, after) for before, after in pairwise(truth.frames)))
     results = []
-    for seq, (frame, found, step) in enumerate(zip(truth.frames, detections, still, strict=False)):
+    for seq, (frame, found, shift) in enumerate(zip(truth.frames, detections, shifts, strict=False)):
         moment = Moment(seq, frame.t_s, truth.start_utc.timestamp() + frame.t_s, truth.width_px, truth.height_px)
-        shift = CameraShift() if step is None else shift_between(step[0], step[1], truth.width_px, truth.height_px)
         results.append(pipeline.follow(moment, found, sight=Sight(ffc=frame.ffc), shift=shift))
     return results
+
+
+def _shift(truth: Truth, before: TruthFrame, after: TruthFrame) -> CameraShift:
+    if truth.camera.moving and (before.camera is None or after.camera is None):
+        return CameraShift(known=False)
+    return shift_between(before, after, truth.width_px, truth.height_px)
 
 
 def write_detections(path: Path, frames: Iterable[tuple[float, Sequence[Detection]]]) -> None:

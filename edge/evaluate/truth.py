@@ -42,6 +42,12 @@ class TruthCamera(_Part):
     hfov_deg: float = Field(gt=0.0, lt=180.0)
 
 
+class TruthMount(_Part):
+    """What carries the camera of a clip; its pose matters to nothing here."""
+
+    moving: bool = False
+
+
 class TruthObject(_Part):
     """One body, or one area to ignore, in one frame.
 
@@ -117,6 +123,7 @@ class Truth(_Part):
     height_px: int = Field(gt=0)
     fps: float = Field(gt=0.0, allow_inf_nan=False)
     identified: bool = True
+    camera: TruthMount = TruthMount()
     frames: tuple[TruthFrame, ...]
     groups: tuple[TruthGroup, ...] = ()
     lines: tuple[TruthLine, ...] = ()

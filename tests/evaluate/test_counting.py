@@ -101,7 +101,7 @@ def test_a_person_who_is_not_judged_is_neither_missed_nor_false(unjudged):
     for results in (silent, telling):
         score = judged(Clip(truth, results)).overall
         assert (score.alerts.false, score.alerts.due, score.alerts.missed) == (0, 0, 0)
-        assert (score.people.mae, score.people.exact_share) == (0.0, 1.0)
+        assert (score.people.mae, score.people.exact_share, score.people.mean_unjudged) == (0.0, 1.0, 1.0)
         assert (score.hota.hota, score.clear.mota, score.membership.precision) == (None, None, None)
 
 

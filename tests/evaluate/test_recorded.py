@@ -10,6 +10,7 @@ from edge.config import CameraConfig, Config
 from edge.errors import ConfigError
 from edge.evaluate.counting import Clip, evaluate_counting
 from edge.evaluate.recorded import degrade, perfect, read_detections, run_from_detections, write_detections
+from edge.evaluate.truth import TruthMount
 from edge.pipeline import Pipeline
 from edge.records import Detection
 
@@ -129,3 +130,25 @@ def test_detections_of_another_clip_are_refused():
     """The numbers of frames must agree."""
     with pytest.raises(ConfigError, match="2 frames of detections for 'drawn', which has 3"):
         run_from_detections(crowd(frames=3), [(), ()], pipeline())
+
+
+class Listener:
+    """Stands where the pipeline stands and keeps what it is told about the camera."""
+
+    def __init__(self):
+        """Start with nothing heard."""
+        self.heard = []
+
+    def follow(self, moment, detections, *, sight, shift):
+        """Keep the shutter and the shift of one frame."""
+        self.heard.append((moment.seq, len(detections), sight.ffc, shift.known))
+
+
+def test_a_moving_camera_without_poses_shifts_by_nobody_knows_what():
+    """Labelled drone pictures do not say how the drone moved, and the tracker must not be told that it stood still."""
+    still = true_clip([person(1, 40)], [person(1, 40)], ffc=(1,))
+    moving = still.model_copy(update={"camera": TruthMount(moving=True)})
+    for truth, known in ((still, True), (moving, False)):
+        listener = Listener()
+        run_from_detections(truth, perfect(truth), listener)
+        assert listener.heard == [(0, 1, False, True), (1, 0, True, known)]
