@@ -1,8 +1,8 @@
 """Makes a score mean what it says: of the boxes scored 0.7, about 70 in 100 are people.
 
-Training weighs empty cells by their score, which pushes all scores up. A scale and a shift of the logit, fitted by logistic
-regression to the boxes that survive suppression on ``val``, undo that. They go into the weights of the last layers, so
-the graph stays the same; the order of the boxes, and with it the average precision, does not change.
+Training weighs empty cells by their score, which pushes all scores up. A scale and a shift of the logit, fitted by
+logistic regression to the boxes that survive suppression on ``val``, undo that. They go into the weights of the last
+layers, so the graph stays the same; the order of the boxes, and with it the average precision, does not change.
 """
 
 from __future__ import annotations
