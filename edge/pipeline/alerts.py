@@ -16,10 +16,20 @@ from edge.records import Alert, EndReason, Group, Phase, Priority
 from edge.ulid import ulid
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
+_SETTLE_S = 0.9  # a group that has just come up may still be a part of another ...
+_SETTLED_S = 2.0  # ... but not when its people were followed for this long
 _SECTORS = 8
 _SECTOR_SLACK = 0.15  # of a sector: a heading between two must not toggle
 _WALKING_HEIGHTS_S = 0.15  # slower than this a group has no heading
 _LOUDNESS: dict[Priority, int] = {"routine": 0, "important": 1, "urgent": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """When a group came up, and the alert of the group it split from."""
+
+    since_s: float
+    parent: str | None
 
 
 @dataclass(slots=True)
@@ -52,6 +62,7 @@ class AlertRaiser:
         self._lines = {line.id: line for line in lines}
         self._zones = {zone.id: zone for zone in zones}
         self._stories: dict[int, _Story] = {}
+        self._met: dict[int, _Met] = {}
 
     def update(
         self, groups: Sequence[Group], *, t_s: float, captured_utc_s: float, width_px: int, height_px: int
@@ -59,6 +70,7 @@ class AlertRaiser:
         """Decide what to tell after one frame; at most one alert for each group."""
         size_px = (width_px, height_px)
         alerts = []
+        self._meet(groups, t_s)
         for group in sorted(groups, key=lambda one: (one.ended is not None, one.group_id)):
             story = self._stories.get(group.group_id)
             if group.ended is not None:
@@ -81,12 +93,27 @@ class AlertRaiser:
             for one in sorted(self._stories)
         )
 
+    def _meet(self, groups: Sequence[Group], t_s: float) -> None:
+        """Note when each group came up and whose child it is, while the parent's story is still known."""
+        met = {}
+        for group in groups:
+            parent = self._stories.get(group.parent) if group.parent is not None else None
+            known = self._met.get(group.group_id)
+            met[group.group_id] = known or _Met(t_s, parent.alert_id if parent else None)
+        self._met = met
+
     def _is_due(self, group: Group, t_s: float) -> bool:
-        """Say whether a group is to be told: long enough followed, large enough, and seen in this very frame."""
+        """Say whether a group is to be told: long enough followed, large enough, settled, and seen in this very frame.
+
+        At 2 frames/s a person is believed so late that without the settling each of several who appear together would
+        be told alone before it is clear that they belong together.
+        """
         zone = self._zones.get(group.zone) if group.zone is not None else None
         least = max(self._config.min_count, zone.min_count if zone else 1)
         followed_s = t_s - group.first_seen_s
-        return group.count >= least and group.last_seen_s == t_s and followed_s >= self._config.raise_after_s - _TIGHT_S
+        settled = t_s - self._met[group.group_id].since_s >= _SETTLE_S or followed_s >= _SETTLED_S - _TIGHT_S
+        long = followed_s >= self._config.raise_after_s - _TIGHT_S
+        return long and settled and group.count >= least and group.last_seen_s == t_s
 
     def _raise(self, group: Group, t_s: float, captured_utc_s: float, size_px: tuple[int, int]) -> Alert:
         first_seen_utc_s = captured_utc_s - (t_s - group.first_seen_s)
@@ -144,7 +171,7 @@ class AlertRaiser:
         size_px: tuple[int, int],
     ) -> Alert:
         priority, reasons = self._loudness(group, t_s)
-        parent = self._stories.get(group.parent) if group.parent is not None else None
+        met = self._met.get(group.group_id)
         return Alert(
             alert_id=alert_id,
             rev=rev,
@@ -158,7 +185,7 @@ class AlertRaiser:
             captured_utc_s=captured_utc_s,
             first_seen_utc_s=first_seen_utc_s,
             last_seen_utc_s=captured_utc_s - (t_s - group.last_seen_s),
-            parent=parent.alert_id if parent else None,
+            parent=met.parent if met else None,
         )
 
     def _loudness(self, group: Group, t_s: float) -> tuple[Priority, tuple[str, ...]]:

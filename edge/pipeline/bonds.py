@@ -81,14 +81,16 @@ class Bonds:
         )
         near, alike = apart <= self._config.join_distance_heights, differ <= allowed
         fresh = slice(known, None)
-        young = np.array([t_s - one.first_seen_s <= _YOUNG_S for one in people], np.bool_) | (group == 0)
-        new = young[left] | young[right]
+        age_s = np.array([t_s - one.first_seen_s for one in people])
+        new = (np.minimum(age_s[left], age_s[right]) <= _YOUNG_S) | (group[left] == 0) | (group[right] == 0)
         together = (group[left[fresh]] == group[right[fresh]]) & (apart[fresh] <= self._config.leave_distance_heights)
         welcome = new & near & (differ <= allowed + _YOUNG_HEIGHTS_S)
         enters = welcome[fresh] | together | (near[fresh] & alike[fresh])
         begun = (welcome[fresh] | together)[enters]
         strength = np.concatenate([self._strength, np.zeros(len(begun))])
         strength = np.where(np.concatenate([welcome[:known], begun]), 1.0, strength)
+        mistaken = (new & (differ > allowed + _YOUNG_HEIGHTS_S))[np.concatenate([np.ones(known, np.bool_), enters])]
+        strength = np.where(mistaken, 0.0, strength)  # a runner who only seemed to belong, before the speed was known
         ties = np.concatenate([self._ties, begun])
         pairs = np.concatenate([self._pairs, np.stack([ids[more_left], ids[more_right]], axis=1)[enters]])
         chosen = np.concatenate([np.ones(known, np.bool_), enters])

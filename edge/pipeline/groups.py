@@ -22,6 +22,7 @@ from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, T
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SURE_HIDDEN_S = 15.0  # hidden for longer, and a body may have gone another way
+_PASSING_S = 3.0  # who was in a group for less never was of it: no parent is told
 _STEP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no togetherness
 
 
@@ -121,7 +122,11 @@ class GroupCounter:
 
     def _found(self, members: Sequence[int], by_id: dict[int, Track]) -> _Story:
         """Begin a group, or let one that has just lost everybody go on with these people."""
-        origins = Counter(self._group_of[one] for one in members if one in self._group_of)
+        origins = Counter(
+            self._group_of[one]
+            for one in members
+            if one in self._group_of and by_id[one].last_seen_s - by_id[one].first_seen_s > _PASSING_S
+        )
         parent = min(origins, key=lambda group: (-origins[group], group)) if origins else None
         if parent is None:
             for story in self._living():

@@ -88,16 +88,18 @@ class Rules:
             length_px = max(float(np.hypot(*along)), 1e-9)
             # the picture's y axis points down, so walking from start to end the left hand side is negative
             side_px = (along[0] * (feet[:, 1] - start[1]) - along[1] * (feet[:, 0] - start[0])) / length_px
-            for row in np.nonzero(np.abs(side_px) > line.dead_band_heights * heights_px)[0].tolist():
-                track, memory = seen[row], self._memories[seen[row].track_id]
-                on_left = bool(side_px[row] < 0.0)
-                foot = (float(feet[row, 0]), float(feet[row, 1]))
+            beyond = np.abs(side_px) > line.dead_band_heights * heights_px
+            for row, (track, side, is_beyond) in enumerate(zip(seen, side_px.tolist(), beyond.tolist(), strict=True)):
+                memory = self._memories[track.track_id]
                 before = memory.beyond.get(line.id)
-                if before is None or before[0] == on_left or not track.confirmed:
-                    if before is None or before[0] == on_left:
-                        memory.beyond[line.id] = (on_left, foot)
+                if before is not None and not is_beyond:
                     continue
-                memory.beyond[line.id] = (on_left, foot)
+                on_left, foot = side < 0.0, (float(feet[row, 0]), float(feet[row, 1]))
+                if before is not None and before[0] != on_left and not track.confirmed:
+                    continue
+                memory.beyond[line.id] = (on_left, foot)  # whoever is first seen in the band starts on their side of it
+                if before is None or before[0] == on_left:
+                    continue
                 slack_px = _END_SLACK_HEIGHTS * float(heights_px[row])
                 direction = line.to_left if on_left else line.to_right
                 if (line.id, direction) in memory.crossed or not _passes(before[1], foot, start, along, slack_px):
