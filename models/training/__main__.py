@@ -36,6 +36,9 @@ def main() -> None:
     look.add_argument("--score", type=float, default=0.4, help="threshold for counts and recalls")
     look.add_argument("--output", type=Path)
 
+    show = commands.add_parser("tables", help="the card's tables from the JSON of measure")
+    show.add_argument("measured", type=Path)
+
     clock = commands.add_parser("time", help="one thread, in turns with a reference graph")
     clock.add_argument("model", type=Path)
     clock.add_argument("reference", type=Path)
@@ -60,6 +63,10 @@ def main() -> None:
 
         text = json.dumps(report(told.model, told.data, told.score), indent=1)
         print(text) if told.output is None else told.output.write_text(text + "\n")
+    elif told.command == "tables":
+        from models.training.tables import tables  # noqa: PLC0415
+
+        print(tables(json.loads(told.measured.read_text())))
     elif told.command == "time":
         from models.training.report import time_ratio  # noqa: PLC0415
 
