@@ -81,7 +81,7 @@ def person_figure(person: Person, stance: Stance, air_c: float, sun_c: float = 0
         stance.right_m,
         stance.ahead_m,
         stance.heading_rad,
-        texture=(0.24 * (wear.jacket - air_c) + 0.3, person.object_id),
+        texture=(0.16 * (wear.jacket - air_c) + 0.25, person.object_id),
         object_id=person.object_id,
         kind="person",
     )
@@ -257,8 +257,8 @@ def suitcase_figure(person: Person, stance: Stance, air_c: float) -> Figure:
 def sledge_figure(stance: Stance, air_c: float) -> Figure:
     """Build a loaded sledge that trails behind a walker on a rope."""
     body = Body()
-    body.box((-2.1, -0.25, 0.08), (-1.1, 0.25, 0.22), air_c - 1.0, air_c - 1.5, air_c - 1.0)
-    body.limb((-1.85, 0.0, 0.38), (-1.4, 0.0, 0.36), (0.2, 0.17), air_c + 2.0)
+    body.box((-2.1, -0.25, 0.08), (-1.1, 0.25, 0.22), air_c - 2.0, air_c - 3.0, air_c - 2.0)
+    body.limb((-1.85, 0.0, 0.38), (-1.4, 0.0, 0.36), (0.2, 0.17), air_c - 1.0)
     body.limb((-1.1, 0.0, 0.15), (0.0, 0.1, 0.8), (0.012, 0.012), air_c)
     return body.put(stance.right_m, stance.ahead_m, stance.heading_rad, texture=(0.4, 950))
 
@@ -272,13 +272,13 @@ def make_person(
     return Person(
         object_id=object_id,
         height_m=height_m,
-        stout=0.97 + 0.26 * float(stout),
+        stout=1.13 + 0.24 * float(stout),
         insulation=min(0.99, insulation + (float(thickness) - 0.5) * 0.7 * (1 - insulation)),
         gait=gait,
         backpack=backpack,
         suitcase=suitcase,
         bowed=float(bowed),
         phase_rad=2 * math.pi * float(phase),
-        coat=0.01 + 0.1 * float(coat) ** 2,
+        coat=0.01 + 0.06 * float(coat) ** 2,
         dark=(0.2 + 0.8 * float(jacket), 0.2 + 0.8 * float(trousers)),
     )
