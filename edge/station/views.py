@@ -1,0 +1,177 @@
+"""The shape of every answer and question of the programming interface; OpenAPI is generated from these.
+
+Answers are built as plain dictionaries, because most are never looked at by Python again; a test holds each of them
+against its model here.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.delivery.wire import About, AlertData, Health
+
+Who = Annotated[str, Field(min_length=1, max_length=80, description="name or desk of the operator")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Question(BaseModel):
+    """What a request says; unknown keys are refused, so that a typo is not taken for nothing."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
+
+class Acknowledgement(Question):
+    """Somebody takes it over."""
+
+    who: Who
+    note: Text | None = None
+
+
+class Dismissal(Question):
+    """Somebody says that it is nothing."""
+
+    who: Who
+    reason: Annotated[str, Field(min_length=1, max_length=300, description="why it is nothing, e.g. deer")]
+
+
+class Note(Question):
+    """Something to remember."""
+
+    who: Who
+    text: Text
+
+
+class Login(Question):
+    """The token of ``web.token_file``, in exchange for a cookie."""
+
+    token: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class AlertView(BaseModel):
+    """One alert as the station knows it."""
+
+    node: str
+    alert_id: str
+    calls: bool = Field(description="nobody has attended to it, or it got louder since")
+    louder_again: bool = Field(description="it calls again because its priority rose after somebody attended to it")
+    live: bool = Field(description="it goes on, or it calls")
+    heard_at: str = Field(description="when the station heard of it first, ISO 8601 UTC, by the station's clock")
+    changed_at: str = Field(description="when the station heard of it last")
+    handled: Literal["open", "acknowledged", "dismissed"]
+    handled_by: str | None
+    handled_at: str | None
+    handled_reason: str | None
+    data: AlertData = Field(description="the node's own words; lists leave out members")
+
+
+class RevisionView(BaseModel):
+    """One revision of an alert, in short."""
+
+    rev: int
+    heard_at: str
+    phase: str
+    count: int
+    count_low: int
+    count_high: int
+    priority: str
+
+
+class ActionView(BaseModel):
+    """What an operator did."""
+
+    at: str
+    who: str
+    kind: Literal["acknowledge", "dismiss", "note"]
+    text: str | None
+
+
+class Card(AlertView):
+    """One alert whole."""
+
+    revisions: list[RevisionView]
+    actions: list[ActionView]
+
+
+class Page(BaseModel):
+    """One page of history."""
+
+    alerts: list[AlertView]
+    next: str | None = Field(description="give it as 'before' for the next page; null at the end")
+    count: int = Field(description="how many there are in all")
+
+
+class TroubleView(BaseModel):
+    """A camera that is blind or lost, or a node that says nothing."""
+
+    id: int
+    node: str
+    camera: str | None = Field(description="null: the node itself")
+    state: Literal["blind", "offline", "silent"]
+    reason: str | None
+    began_at: str
+    ended_at: str | None
+    handled_by: str | None
+    handled_at: str | None
+    handled_note: str | None
+
+
+class CameraView(BaseModel):
+    """How a camera stands."""
+
+    camera: str
+    state: Literal["ok", "degraded", "blind", "offline", "unknown"]
+    reason: str | None
+
+
+class NodeView(BaseModel):
+    """One node of the registry."""
+
+    node: str
+    state: Literal["ok", "degraded", "blind", "offline", "silent"]
+    reason: str | None
+    loud: bool
+    availability: Literal["online", "offline"] | None
+    heard_at: str | None = Field(description="when the station last had a word of it")
+    first_heard_at: str
+    missing_messages: int = Field(description="numbers of its messages that never came")
+    cameras: list[CameraView]
+    health: Health | None
+    about: About | None
+
+
+class StationState(BaseModel):
+    """The station itself."""
+
+    time: str
+    run: str = Field(description="changes with every start of the station")
+    version: str
+    broker: Literal["connected", "lost"]
+    fault: str | None = Field(description="why nothing can be heard or kept")
+    listening_since_s: float | None
+    committed: int = Field(description="messages on disk since the start")
+    refused: int = Field(description="messages that could not be read since the start")
+
+
+class Live(BaseModel):
+    """All that matters now."""
+
+    station: StationState
+    alerts: list[AlertView]
+    alerts_in_all: int
+    troubles: list[TroubleView]
+    nodes: list[NodeView]
+
+
+class RefusalView(BaseModel):
+    """A message that was refused."""
+
+    at: str
+    topic: str
+    reason: str
+
+
+class HealthView(StationState):
+    """The station's health, for monitoring."""
+
+    pages: int
+    refusals: list[RefusalView]

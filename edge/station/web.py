@@ -1,0 +1,281 @@
+"""The station over HTTP: the page, the programming interface, and the stream of changes.
+
+Starlette and not FastAPI: the station answers half a second sooner after a start, and the routes are few enough to
+describe themselves in one table, from which OpenAPI is made. Whatever reads the database runs in a thread.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from edge.clock import Clock
+from edge.delivery.wire import iso_utc
+from edge.station import access, export, views
+from edge.station.archive import MAX_PAGE, Archive, Wanted
+from edge.station.hub import MAX_PAGES, Hub
+from edge.station.ingest import Ingest
+from edge.station.openapi import document
+from edge.station.store import PRIORITIES, Deed, Store, UnknownAlertError
+
+API = "/api/v1"
+PAGE_FOLDER = Path(__file__).parent / "page"
+_PAGE_ALERTS = 100
+_TROUBLES = 500
+_HANDLED = ("open", "acknowledged", "dismissed")
+_Q = TypeVar("_Q", bound=views.Question)
+
+
+class Site:
+    """What is behind every address."""
+
+    def __init__(
+        self, store: Store, archive: Archive, hub: Hub, ingest: Ingest, *, clock: Clock, token: str | None
+    ) -> None:
+        """Answer from these."""
+        self._store = store
+        self._archive = archive
+        self._hub = hub
+        self._ingest = ingest
+        self._clock = clock
+        self._token = token
+
+    async def live(self, _request: Request) -> Response:
+        """Everything that matters now."""
+        return JSONResponse(await run_in_threadpool(self._hub.live))
+
+    async def stream(self, _request: Request) -> Response:
+        """The live state, then every change, as server-sent events."""
+        if self._hub.pages >= MAX_PAGES:
+            return _no(503, f"{MAX_PAGES} pages are open already")
+        return StreamingResponse(
+            self._hub.stream(), media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
+
+    async def history(self, request: Request) -> Response:
+        """One page of alerts, newest first."""
+        wanted, limit = _wanted(request), _limit(request)
+        before = request.query_params.get("before")
+        found, following = await run_in_threadpool(self._archive.page, wanted, limit=limit, before=before)
+        count = await run_in_threadpool(self._archive.count, wanted)
+        return JSONResponse({"alerts": found, "next": following, "count": count})
+
+    async def card(self, request: Request) -> Response:
+        """One alert whole."""
+        return JSONResponse(await run_in_threadpool(self._archive.card, _key(request)))
+
+    async def acknowledge(self, request: Request) -> Response:
+        """Take an alert over."""
+        asked = await _question(request, views.Acknowledgement)
+        await self._act(request, "acknowledge", asked.who, None)
+        if asked.note:
+            await self._act(request, "note", asked.who, asked.note)
+        return await self.card(request)
+
+    async def dismiss(self, request: Request) -> Response:
+        """Say that an alert is nothing, and why."""
+        asked = await _question(request, views.Dismissal)
+        await self._act(request, "dismiss", asked.who, asked.reason)
+        return await self.card(request)
+
+    async def note(self, request: Request) -> Response:
+        """Remember something about an alert."""
+        asked = await _question(request, views.Note)
+        await self._act(request, "note", asked.who, asked.text)
+        return await self.card(request)
+
+    async def troubles(self, _request: Request) -> Response:
+        """The latest troubles, over or not."""
+        return JSONResponse(await run_in_threadpool(self._archive.trouble_history, limit=_TROUBLES))
+
+    async def acknowledge_trouble(self, request: Request) -> Response:
+        """Say that one knows of a trouble."""
+        asked = await _question(request, views.Acknowledgement)
+        number = int(request.path_params["number"])
+        self._hub.note(
+            await run_in_threadpool(
+                self._store.acknowledge_trouble, number, who=asked.who, note=asked.note, utc_s=self._clock.utc_s()
+            )
+        )
+        found = await run_in_threadpool(self._archive.troubles_by_id, {number})
+        return JSONResponse(found[0])
+
+    async def nodes(self, _request: Request) -> Response:
+        """The registry of nodes and cameras."""
+        live = await run_in_threadpool(self._hub.live)
+        return JSONResponse(live["nodes"])
+
+    async def gaps(self, request: Request) -> Response:
+        """Which numbers of a node's messages never came."""
+        return JSONResponse(await run_in_threadpool(self._archive.gaps, request.path_params["node"]))
+
+    async def geojson(self, request: Request) -> Response:
+        """The history as GeoJSON."""
+        pieces = export.geojson(self._archive.walk(_wanted(request)))
+        return _file(pieces, "alerts.geojson", "application/geo+json")
+
+    async def csv(self, request: Request) -> Response:
+        """The history as CSV."""
+        return _file(export.table(self._archive.walk(_wanted(request))), "alerts.csv", "text/csv; charset=utf-8")
+
+    async def health(self, _request: Request) -> Response:
+        """The station's health; 503 while nothing can be heard or kept."""
+        refusals = [
+            {"at": iso_utc(one.utc_s), "topic": one.topic, "reason": one.reason} for one in self._ingest.refusals
+        ]
+        state = {**self._hub.state(), "pages": self._hub.pages, "refusals": refusals}
+        return JSONResponse(state, status_code=503 if state["fault"] else 200)
+
+    async def openapi(self, _request: Request) -> Response:
+        """This description."""
+        return JSONResponse(document(ROUTES))
+
+    async def session(self, request: Request) -> Response:
+        """Exchange the token for a cookie."""
+        asked = await _question(request, views.Login)
+        if self._token is not None and not access.same(asked.token, self._token):
+            await asyncio.sleep(1.0)  # guessing gets slow
+            return _no(401, "this is not the station's token (web.token_file)")
+        answer = Response(status_code=204)
+        if self._token is not None:
+            value = access.cookie_value(self._token)
+            secure = request.url.scheme == "https"
+            answer.set_cookie(access.COOKIE, value, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+    async def _act(self, request: Request, deed: Deed, who: str, text: str | None) -> None:
+        changes = await run_in_threadpool(
+            self._store.act, _key(request), deed, who=who, text=text, utc_s=self._clock.utc_s()
+        )
+        self._hub.note(changes)
+
+
+ROUTES: tuple[tuple[str, str, str, str, Any, Any], ...] = (
+    # method, path, name in Site, tag, question, answer
+    ("GET", "/live", "live", "live", None, views.Live),
+    ("GET", "/stream", "stream", "live", None, "text/event-stream"),
+    ("GET", "/alerts", "history", "alerts", None, views.Page),
+    ("GET", "/alerts/{node}/{alert_id}", "card", "alerts", None, views.Card),
+    ("POST", "/alerts/{node}/{alert_id}/acknowledge", "acknowledge", "alerts", views.Acknowledgement, views.Card),
+    ("POST", "/alerts/{node}/{alert_id}/dismiss", "dismiss", "alerts", views.Dismissal, views.Card),
+    ("POST", "/alerts/{node}/{alert_id}/note", "note", "alerts", views.Note, views.Card),
+    ("GET", "/troubles", "troubles", "troubles", None, list[views.TroubleView]),
+    ("POST", "/troubles/{number:int}/acknowledge", "acknowledge_trouble", "troubles", views.Acknowledgement,
+     views.TroubleView),
+    ("GET", "/nodes", "nodes", "nodes", None, list[views.NodeView]),
+    ("GET", "/nodes/{node}/gaps", "gaps", "nodes", None, "application/json"),
+    ("GET", "/export/alerts.geojson", "geojson", "export", None, "application/geo+json"),
+    ("GET", "/export/alerts.csv", "csv", "export", None, "text/csv"),
+    ("GET", "/health", "health", "station", None, views.HealthView),
+    ("GET", "/openapi.json", "openapi", "station", None, "application/json"),
+    ("POST", "/session", "session", "station", views.Login, None),
+)  # fmt: skip
+
+
+class _Page(StaticFiles):
+    """The page's files; never kept by a browser without asking, so that an upgraded station is seen at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def application(site: Site, *, token: str | None) -> access.Gate:
+    """Join addresses and answers behind the gate."""
+    routes: list[Route | Mount] = [
+        Route(API + path, _caught(getattr(site, name)), methods=[method]) for method, path, name, *_ in ROUTES
+    ]
+    routes.append(Route(API + "/{rest:path}", lambda _request: _no(404, "no such address; see /api/v1/openapi.json")))
+    routes.append(Mount("/", _Page(directory=PAGE_FOLDER, html=True)))
+    return access.Gate(Starlette(routes=routes), token)
+
+
+def _caught(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Turn the errors of an answer into words and a status."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except UnknownAlertError:
+            return _no(404, "there is nothing under this name")
+        except ValueError as error:
+            return _no(422, str(error))
+        except DBAPIError as error:
+            return _no(503, f"the database does not answer: {str(error.orig).splitlines()[0]} (store.url)")
+
+    return answered
+
+
+async def _question(request: Request, kind: type[_Q]) -> _Q:
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ValueError(f"{place}: {fault['msg']}" if place else fault["msg"]) from None
+
+
+def _key(request: Request) -> tuple[str, str]:
+    return request.path_params["node"], request.path_params["alert_id"]
+
+
+def _limit(request: Request) -> int:
+    try:
+        limit = int(request.query_params.get("limit", _PAGE_ALERTS))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"limit: 1 to {MAX_PAGE}")
+    return limit
+
+
+def _wanted(request: Request) -> Wanted:
+    given = request.query_params
+    wrong = set(given) - {"node", "camera", "priority", "handled", "min_count", "from", "to", "limit", "before"}
+    if wrong:
+        raise ValueError(f"{min(wrong)}: no such filter")
+    for name, known in (("priority", PRIORITIES), ("handled", _HANDLED)):
+        if given.get(name) and given[name] not in known:
+            raise ValueError(f"{name}: one of {', '.join(known)}")
+    least = given.get("min_count") or None
+    if least is not None and not (least.isascii() and least.isdigit() and len(least) < 7):  # noqa: PLR2004
+        raise ValueError("min_count: a whole number")
+    return Wanted(
+        node=given.get("node") or None,
+        camera=given.get("camera") or None,
+        priority=given.get("priority") or None,
+        handled=given.get("handled") or None,
+        min_count=int(least) if least else None,
+        from_utc_s=_moment(given.get("from"), "from"),
+        to_utc_s=_moment(given.get("to"), "to"),
+    )
+
+
+def _moment(text: str | None, name: str) -> float | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name}: a time such as 2026-02-03T13:16:04Z") from None
+
+
+def _file(pieces: Iterator[str], name: str, kind: str) -> Response:
+    return StreamingResponse(pieces, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+def _no(status: int, why: str) -> JSONResponse:
+    return JSONResponse({"error": why}, status_code=status)
