@@ -5,7 +5,6 @@ A ``Clock`` has a monotonic hand for durations and a wall hand for the control r
 """
 
 import ctypes
-import ctypes.util
 import threading
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ ClockQuality = Literal["ntp", "rtc", "unsynchronised"]
 
 _TIME_ERROR = 5  # adjtimex(2): "the system clock is not synchronized to a reliable server"
 _TIMEX_BYTES = 208  # sizeof(struct timex) on 64-bit Linux; only the return value is read
+_LIBC = ctypes.CDLL(None, use_errno=True)  # once: looking a library up by name forks a process each time
 _RTC = Path("/sys/class/rtc/rtc0")
 
 
@@ -53,9 +53,8 @@ def clock_quality() -> ClockQuality:
     Source: adjtimex(2), whose return value is TIME_ERROR until a time daemon has disciplined the clock. It is asked
     through the kernel and not through one daemon's files, so chrony, ntpd and systemd-timesyncd all count.
     """
-    libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: read only
-    state = libc.adjtimex(timex)
+    state = _LIBC.adjtimex(timex)
     if 0 <= state < _TIME_ERROR:
         return "ntp"
     return "rtc" if _RTC.exists() else "unsynchronised"

@@ -14,7 +14,6 @@ from edge.delivery.brokers import Embedded, embedded_broker
 from edge.delivery.subscriber import Event, Subscriber
 from edge.errors import ConfigError
 from edge.pipeline.detector import Detector
-from edge.records import Result
 from edge.replay import footage_camera
 from edge.service import Node
 
@@ -29,7 +28,6 @@ def demonstrate(
     stopping: threading.Event,
     on_broker: Callable[[Embedded], None],
     on_event: Callable[[Event], None],
-    on_result: Callable[[Result], None] = lambda _result: None,
     loop: bool = True,
 ) -> None:
     """Run broker, node and subscriber until ``stopping`` is set, or once through the footage.
@@ -41,7 +39,6 @@ def demonstrate(
         stopping: ends it.
         on_broker: told once the broker listens, so that other programs can join.
         on_event: told of everything that came over MQTT, as a control room would see it.
-        on_result: told of every frame's result.
         loop: start footage again at its end.
 
     Raises:
@@ -67,7 +64,6 @@ def demonstrate(
             stopping=stopping,
             base=Path(folder),
             make_camera=make_camera,
-            on_result=on_result,
         )
         heard_all = threading.Event()
         subscriber = Subscriber(delivery, on_event, clock=clock, node="demo", session="demo")

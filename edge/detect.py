@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import PICTURES, read_picture
+from edge.capture.footage import pictures_of, read_picture
 from edge.config import Config
 from edge.errors import CameraError
 from edge.pipeline import FindsPeople
@@ -31,10 +31,7 @@ def pictures_in(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
-            if not inside:
-                raise CameraError(f"{path}: the folder holds no pictures ({', '.join(sorted(PICTURES))})")
-            files += inside
+            files += pictures_of(path)
         elif path.is_file():
             files.append(path)
         else:
@@ -53,22 +50,36 @@ def detect_pictures(files: Iterable[Path], detector: FindsPeople, config: Config
         kind = Radiometry() if pixels.dtype.itemsize == 1 else Radiometry("counts")
         frame = Frame("pictures", seq, float(seq), 0.0, pixels, kind)
         # a new one for each: smoothing the limits from one picture to the next is for films only
-        prepare = Preprocessor(config.preprocess, multiple_px=detector.multiple_px, scale=config.model.input_scale)
+        prepare = Preprocessor(
+            config.preprocess,
+            multiple_px=detector.multiple_px,
+            fixed_px=detector.fixed_px,
+            scale=config.model.input_scale,
+        )
         prepared = prepare.apply(frame)
         found = detector.detect(prepared.tensor, prepared.scale, (frame.height_px, frame.width_px))
         yield Picture(file, frame, found)
 
 
-def coco_results(picture: Picture, image_id: int, *, counted_from: float) -> Iterator[dict[str, Any]]:
-    """Write detections as COCO results entries (bbox = left, top, width, height), each also with its file name."""
+def coco_results(picture: Picture, image_id: int, *, min_score: float, counted_from: float) -> Iterator[dict[str, Any]]:
+    """Write detections as COCO results entries (bbox = left, top, width, height), each also with its file name.
+
+    Args:
+        picture: what was found; persons become category 1, whatever else the model knows category 2.
+        image_id: number of the picture.
+        min_score: claims below are left out.
+        counted_from: claims from here on are ``counted``.
+    """
     for found in picture.detections:
+        if found.score < min_score:
+            continue
         x0, y0, x1, y1 = found.box
         yield {
             "image_id": image_id,
             "file_name": picture.file.name,
-            "category_id": 1,
+            "category_id": 1 if found.kind == "person" else 2,
             "category": found.kind,
             "bbox": [round(x0, 2), round(y0, 2), round(x1 - x0, 2), round(y1 - y0, 2)],
             "score": round(found.score, 4),
-            "counted": found.score >= counted_from,
+            "counted": found.kind == "person" and found.score >= counted_from,
         }

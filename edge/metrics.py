@@ -73,11 +73,17 @@ class Metrics:
         finally:
             self.observe_s(stage, self._clock.monotonic_s() - start_s)
 
+    def counters(self) -> dict[str, int]:
+        """Copy the counters alone: cheap enough for every frame."""
+        with self._lock:
+            return dict(self._counters)
+
     def snapshot(self) -> Snapshot:
         """Copy everything; later changes do not touch the copy."""
         with self._lock:
             counters, gauges, totals = dict(self._counters), dict(self._gauges), dict(self._totals)
-            latest = {name: sorted(times) for name, times in self._latest.items()}
+            copied = {name: list(times) for name, times in self._latest.items()}
+        latest = {name: sorted(times) for name, times in copied.items()}
         stages = {
             name: StageTime(calls, total_s, _at(latest[name], 0.50), _at(latest[name], 0.99))
             for name, (calls, total_s) in totals.items()

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,7 +15,6 @@ from edge.delivery.brokers import Embedded
 from edge.delivery.subscriber import Event, Subscriber
 from edge.delivery.wire import AlertEvent, Health
 from edge.errors import ConfigError
-from edge.records import Result
 
 _PRIORITIES = ("routine", "important", "urgent")
 _STYLE = {"routine": "white", "important": "yellow", "urgent": "bold red"}
@@ -117,7 +115,6 @@ class DemoScreen:
         """Print to standard output."""
         self._console = Console()
         self._screen = Screen(console=self._console)
-        self.result: Callable[[Result], None] = lambda _result: None
 
     def __enter__(self) -> Self:
         """Say what is about to happen."""

@@ -27,6 +27,7 @@ from edge.clock import Clock, clock_quality
 from edge.config import CameraConfig, Config, DeliveryConfig
 from edge.delivery import wire
 from edge.delivery.courier import Courier
+from edge.delivery.loglimit import LimitedLog
 from edge.delivery.outbox import Outbox
 from edge.errors import CameraError, ConfigError
 from edge.metrics import Metrics
@@ -51,9 +52,11 @@ _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
 
 @dataclass(slots=True)
 class CameraState:
-    """What the node knows of one camera's well-being; written by its loop, read by the health message."""
+    """What the node knows of one camera's well-being.
 
-    opened: bool = False
+    ``fault``, ``last_frame_s`` and ``next_seq`` are written by its loop, the rest by the frame loop.
+    """
+
     fault: str | None = None
     last_frame_s: float | None = None
     sight: Sight = field(default_factory=Sight)
@@ -80,7 +83,9 @@ class CameraLoop:
         self._clock = clock
         self._metrics = metrics
         self._stopping = stopping
-        self._thread = threading.Thread(target=self.run, name=f"capture-{camera.camera_id}", daemon=True)
+        self._log = LimitedLog(__name__, clock)
+        self.bug: Exception | None = None
+        self._thread = threading.Thread(target=self._guarded, name=f"capture-{camera.camera_id}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -90,6 +95,16 @@ class CameraLoop:
         """Wait for the thread; it is a daemon, so a driver that hangs cannot hold up a stop."""
         self._thread.join(timeout_s)
 
+    def _guarded(self) -> None:
+        """Carry an error that nobody expected to the node, which ends with it: silence would look like an empty scene."""
+        try:
+            self.run()
+        except Exception as error:  # noqa: BLE001
+            self.bug = error
+            self._stopping.set()
+        finally:
+            self._slots.close(self._camera.camera_id)
+
     def run(self) -> None:
         """Open the camera again for ever, with a capped back-off, until the node stops or the footage is over."""
         pause_s = _REOPEN_FIRST_S
@@ -98,12 +113,11 @@ class CameraLoop:
                 self.run_once()
                 break
             except CameraError as error:
-                pause_s = _REOPEN_FIRST_S if self._state.opened else min(2 * pause_s, _REOPEN_MAX_S)
-                self._state.opened, self._state.fault = False, str(error)
+                pause_s = _REOPEN_FIRST_S if self._state.fault is None else min(2 * pause_s, _REOPEN_MAX_S)
+                self._state.fault = str(error)
                 self._metrics.count("camera_lost")
-                _log.warning("camera lost", camera=self._camera.camera_id, error=str(error), again_in_s=pause_s)
+                self._log.warning("camera lost", camera=self._camera.camera_id, error=str(error), again_in_s=pause_s)
                 self._clock.wait(self._stopping, pause_s)
-        self._slots.close(self._camera.camera_id)
 
     def run_once(self) -> None:
         """Open the camera and lay its frames into the slot until footage ends or the node stops.
@@ -113,16 +127,16 @@ class CameraLoop:
         """
         name = self._camera.camera_id
         with self._camera as camera:
-            self._state.opened, self._state.fault = True, None
-            _log.info("camera open", camera=name)
+            self._log.info("camera open", camera=name)
             for frame in camera:
+                self._state.fault = None  # only a frame proves that it works
                 self._state.last_frame_s = self._clock.monotonic_s()
                 if self._state.next_seq is not None and frame.seq > self._state.next_seq:
-                    self._metrics.count(f"frames_lost_{name}", frame.seq - self._state.next_seq)
+                    self._metrics.count(f"frames_lost/{name}", frame.seq - self._state.next_seq)
                 self._state.next_seq = frame.seq + 1
-                self._metrics.count(f"frames_captured_{name}")
+                self._metrics.count(f"frames_captured/{name}")
                 if self._slots.put(frame):
-                    self._metrics.count(f"frames_replaced_{name}")
+                    self._metrics.count(f"frames_replaced/{name}")
                 if self._stopping.is_set():
                     return
 
@@ -139,7 +153,6 @@ class Node:
         stopping: threading.Event,
         base: Path,
         make_camera: Callable[[CameraConfig], Camera] | None = None,
-        on_result: Callable[[Result], None] = lambda _result: None,
     ) -> None:
         """Join cameras, pipelines, outbox and courier; nothing is opened yet.
 
@@ -150,7 +163,6 @@ class Node:
             stopping: set from a signal handler to stop.
             base: folder that relative paths are meant from.
             make_camera: makes a camera from its section; default: what ``camera.source`` says.
-            on_result: told of every result (the demonstration draws it).
 
         Raises:
             ConfigError: no camera is configured, or a source is unknown.
@@ -161,7 +173,6 @@ class Node:
         self._detector = detector
         self._clock = clock
         self._stopping = stopping
-        self._on_result = on_result
         self.metrics = Metrics(clock)
         self.boot_id = ulid(clock.utc_s(), os.urandom(16))
         self._started_s = clock.monotonic_s()
@@ -171,10 +182,9 @@ class Node:
         )
         delivery = from_base(config.delivery, base)
         self._outbox_folder = Path(delivery.outbox_file).parent
-        self._outbox = Outbox(delivery, clock=clock, metrics=self.metrics)
-        self._courier = Courier(
-            self._outbox, delivery, topics=self._topics, birth=self._birth, clock=clock, metrics=self.metrics
-        )
+        self._delivery = delivery
+        self._outbox: Outbox  # both are opened by ``run``
+        self._courier: Courier
         make = make_camera or (lambda section: open_source(section, clock, stopping, base=base))
         self._slots = Slots(section.id for section in config.camera)
         self._states = {section.id: CameraState() for section in config.camera}
@@ -197,16 +207,35 @@ class Node:
         self._counted_s, self._counted = self._started_s, dict[str, int]()
 
     def run(self) -> None:
-        """Run until stopped: close what the dead run left open, start the threads, then one frame after another."""
+        """Run until stopped: close what the dead run left open, start the threads, then one frame after another.
+
+        Raises:
+            ConfigError: the outbox or the metrics page cannot be opened where the configuration says.
+        """
+        self._outbox = Outbox(self._delivery, clock=self._clock, metrics=self.metrics)
         with self._outbox, _metrics_page(self._config.metrics.port, self.metrics):
+            self._courier = Courier(
+                self._outbox,
+                self._delivery,
+                topics=self._topics,
+                birth=self._birth,
+                clock=self._clock,
+                metrics=self.metrics,
+            )
             self._close_dead_run()
             self._courier.start()
-            for loop in self._loops:
-                loop.start()
-            _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
             try:
+                for loop in self._loops:
+                    loop.start()
+                _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
                 while not self._stopping.is_set() and not self._slots.over:
                     self.run_once()
+                for loop in self._loops:
+                    if loop.bug is not None:
+                        raise loop.bug
+                # only a stop that was meant ends the alerts; after a bug the next run closes them as "restarted"
+                for pipeline in self._pipelines.values():
+                    self._keep(pipeline.close("stopped"))
             finally:
                 self._stop()
 
@@ -217,10 +246,9 @@ class Node:
             with self.metrics.timed("frame"):
                 result = self._pipelines[frame.camera].process(frame)
                 self._keep(result.alerts)
-            self.metrics.count(f"frames_processed_{frame.camera}")
+            self.metrics.count(f"frames_processed/{frame.camera}")
             self._tell_count(result)
             self._states[frame.camera].sight = result.sight
-            self._on_result(result)
         self._tell_health()
 
     def _close_dead_run(self) -> None:
@@ -272,7 +300,7 @@ class Node:
             return
         self._health_said = (state, reason)
         self._health_due_s = now_s + self._config.delivery.health_every_s
-        self._counted_s, self._counted = now_s, self.metrics.snapshot().counters
+        self._counted_s, self._counted = now_s, self.metrics.counters()
         depth = self._outbox.depth()
         health = wire.Health(
             state=state,
@@ -289,7 +317,7 @@ class Node:
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 
     def _health(self, now_s: float) -> tuple[HealthState, str | None, dict[str, wire.CameraHealth]]:
-        counters = self.metrics.snapshot().counters
+        counters = self.metrics.counters()
         cameras = {section.id: self._camera_health(section, counters, now_s) for section in self._config.camera}
         judged: list[tuple[HealthState, str | None]] = [
             (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
@@ -308,20 +336,18 @@ class Node:
             judged = ("offline", state.fault)
         elif now_s - last_s > section.stall_after_s:
             judged = ("offline", f"no frame for {section.stall_after_s:g} s or more")
-        name, since_s = f"frames_processed_{section.id}", now_s - self._counted_s
+        name, since_s = f"frames_processed/{section.id}", now_s - self._counted_s
         frames = counters.get(name, 0) - self._counted.get(name, 0)
         return wire.CameraHealth(
             state=judged[0],
             reason=judged[1][:_REASON_CHARS] if judged[1] else None,
             fps=round(frames / since_s, 1) if since_s > 0 else None,
-            dropped=counters.get(f"frames_replaced_{section.id}", 0),
-            lost=counters.get(f"frames_lost_{section.id}", 0),
+            dropped=counters.get(f"frames_replaced/{section.id}", 0),
+            lost=counters.get(f"frames_lost/{section.id}", 0),
         )
 
     def _stop(self) -> None:
         self._stopping.set()
-        for pipeline in self._pipelines.values():
-            self._keep(pipeline.close("stopped"))
         drained = self._courier.stop(_DRAIN_S)
         for loop in self._loops:
             loop.join(_TAKE_S)
@@ -342,8 +368,11 @@ class Node:
 
 
 def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
-    """Spell out the outbox's path, which the configuration means from the folder it lies in itself."""
-    return delivery.model_copy(update={"outbox_file": str(base / Path(delivery.outbox_file).expanduser())})
+    """Spell out the paths, which a configuration means from the folder that it lies in itself."""
+    names = ("outbox_file", "password_file", "tls_ca_file", "tls_cert_file", "tls_key_file")
+    given = {name: getattr(delivery, name) for name in names}
+    paths = {name: str(base / Path(value).expanduser()) for name, value in given.items() if value}
+    return delivery.model_copy(update=paths)
 
 
 def _temperatures_c() -> dict[str, float]:
@@ -371,8 +400,14 @@ def _serve_metrics(port: int, metrics: Metrics) -> Iterator[None]:
     class Everything(Collector):
         def collect(self) -> Iterator[Metric]:
             snapshot = metrics.snapshot()
+            families: dict[str, CounterMetricFamily] = {}
             for name, value in snapshot.counters.items():
-                yield CounterMetricFamily(f"edge_{name.replace('-', '_')}", name, value=value)
+                kind, _, camera = name.partition("/")
+                family = families.setdefault(
+                    kind, CounterMetricFamily(f"edge_{kind}", kind, labels=["camera"] if camera else [])
+                )
+                family.add_metric([camera] if camera else [], value)
+            yield from families.values()
             for name, level in snapshot.gauges.items():
                 yield GaugeMetricFamily(f"edge_{name}", name, value=level)
             for name, stage in snapshot.stages.items():

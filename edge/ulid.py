@@ -18,9 +18,10 @@ def ulid(utc_s: float, *seed: str | bytes | int) -> str:
         utc_s: seconds since 1970 UTC; the millisecond is what sorts.
         seed: what makes it unique; hashed into the 80 bits.
     """
-    digest = hashlib.sha256(
-        b"|".join(part if isinstance(part, bytes) else str(part).encode() for part in seed)
-    ).digest()
+    digest = hashlib.sha256()
+    for part in seed:
+        text = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(text).to_bytes(8, "big") + text)  # its length first: ("a|b",) is not ("a", "b")
     time_ms = max(0, round(utc_s * 1000)) & ((1 << _TIME_BITS) - 1)
-    number = time_ms << (8 * _ENTROPY_BYTES) | int.from_bytes(digest[:_ENTROPY_BYTES], "big")
+    number = time_ms << (8 * _ENTROPY_BYTES) | int.from_bytes(digest.digest()[:_ENTROPY_BYTES], "big")
     return "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(_LENGTH)))

@@ -24,7 +24,7 @@ _RULE = (120, 120, 255)
 _TEXT = (255, 255, 255)
 _SHADOW = (0, 0, 0)
 _BAR_PX = 64
-_ALERTS_SHOWN = 3
+_ALERTS_SHOWN = 2
 _ALERT_SHOWN_S = 6.0
 _TRAIL_POINTS = 40
 
@@ -34,19 +34,20 @@ Canvas = npt.NDArray[np.uint8]
 class View:
     """Writes an .mp4 of what the pipeline saw and believed."""
 
-    def __init__(self, path: Path, camera: CameraConfig, *, fps: float) -> None:
+    def __init__(self, path: Path, camera: CameraConfig, preprocess: PreprocessConfig, *, fps: float) -> None:
         """Nothing is written before the first frame.
 
         Args:
             path: the .mp4 to write.
             camera: its lines and zones are drawn too.
+            preprocess: as the pipeline has it, so that people see what the model saw.
             fps: nominal rate; each frame keeps its own time.
         """
         self._camera = camera
         self._path = path
         self._fps = fps
         self._writer: VideoWriter | None = None
-        self._preprocess = Preprocessor(PreprocessConfig(), multiple_px=1, black_hot=camera.polarity == "black-hot")
+        self._preprocess = Preprocessor(preprocess, black_hot=camera.polarity == "black-hot")
         self._alerts: deque[tuple[float, str]] = deque(maxlen=_ALERTS_SHOWN)
         self._trails: dict[int, deque[tuple[float, float]]] = {}
         self._first_t_s: float | None = None
@@ -120,7 +121,7 @@ class View:
         state = f"t {result.t_s:6.1f} s   people {seen}   {result.sight.reason or result.sight.state}"
         _write(canvas, state, (8, top_px + 20), 0.5, _TEXT)
         recent = [text for at_s, text in self._alerts if result.t_s - at_s <= _ALERT_SHOWN_S]
-        for row, text in enumerate(recent[-2:]):
+        for row, text in enumerate(recent):
             _write(canvas, text, (8, top_px + 38 + 17 * row), 0.45, _GROUP)
 
 

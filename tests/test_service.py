@@ -170,7 +170,7 @@ def test_a_black_holed_broker_costs_no_frame(tmp_path):
             delivery = DeliveryConfig(port=port, outbox_file=f"{name}.sqlite")
             node = node_of(tmp_path, config.model_copy(update={"delivery": delivery}), threading.Event())
             node.run()
-            processed[name] = node.metrics.snapshot().counters["frames_processed_north"]
+            processed[name] = node.metrics.snapshot().counters["frames_processed/north"]
     assert processed["hole"] >= 0.95 * processed["good"]
     assert processed["good"] >= 50
 
@@ -183,7 +183,43 @@ def test_a_node_without_cameras_is_refused(tmp_path):
         Node(Config(), model, clock=SystemClock(), stopping=threading.Event(), base=tmp_path)
 
 
-def test_a_restarted_camera_counts_its_lost_frames(tmp_path):
+def test_a_refused_source_leaves_nothing_behind(tmp_path):
+    """A node that cannot be built has not opened its outbox."""
+    config = config_of(tmp_path, 1)
+    wrong = config.camera[0].model_copy(update={"source": "pigeon:7"})
+    with pytest.raises(ConfigError, match=r"camera\.source"):
+        node_of(tmp_path, config.model_copy(update={"camera": (wrong,)}), threading.Event())
+    assert not list(tmp_path.glob("outbox*"))
+
+
+def test_a_bug_in_a_camera_ends_the_node_and_leaves_the_alerts_to_the_next_run(tmp_path, broker, listener):
+    """An error nobody expected is raised, and the open alert ends as restarted, not as if all were well."""
+    from edge.capture.footage import Footage
+
+    class Faulty(Footage):
+        """A real folder whose driver breaks in an unknown way after two seconds."""
+
+        def __iter__(self):
+            """Break at frame 40."""
+            for frame in super().__iter__():
+                if frame.seq == 40:
+                    raise OSError("driver")
+                yield frame
+                time.sleep(0.05)
+
+    def faulty(section):
+        return Faulty(tmp_path / "film", camera_id=section.id, fps=20.0)
+
+    config = config_of(tmp_path, broker.port_mqtt5)
+    with pytest.raises(OSError, match="driver"):
+        node_of(tmp_path, config, threading.Event(), make_camera=faulty).run()
+    node_of(tmp_path, config, threading.Event()).run()
+    wait_until(lambda: "restarted" in [alert.data.ended for alert in listener.alerts()])
+    first_end = next(alert for alert in listener.alerts() if alert.data.phase == "end")
+    assert first_end.data.ended == "restarted"
+
+
+def test_a_skipping_sensor_counts_its_lost_frames(tmp_path):
     """Gaps in the sensor's own numbering are counted as lost frames."""
     from dataclasses import replace
 
@@ -202,7 +238,7 @@ def test_a_restarted_camera_counts_its_lost_frames(tmp_path):
         tmp_path, config, threading.Event(), make_camera=lambda section: Gappy(tmp_path / "film", camera_id=section.id)
     )
     node.run()
-    assert node.metrics.snapshot().counters["frames_lost_north"] == 3
+    assert node.metrics.snapshot().counters["frames_lost/north"] == 3
 
 
 def written_config(tmp_path: Path, port: int) -> Path:
@@ -325,9 +361,9 @@ def test_metrics_are_served_on_loopback(tmp_path):
     thread = threading.Thread(target=node.run)
     thread.start()
     try:
-        wait_until(lambda: node.metrics.snapshot().counters.get("frames_processed_north", 0) > 5)
+        wait_until(lambda: node.metrics.snapshot().counters.get("frames_processed/north", 0) > 5)
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
-        assert "edge_frames_processed_north_total" in page
+        assert 'edge_frames_processed_total{camera="north"}' in page
         assert "edge_stage_detect_seconds_total" in page
         other = config.model_copy(update={"delivery": DeliveryConfig(port=1, outbox_file="other.sqlite")})
         with pytest.raises(ConfigError, match=r"metrics\.port"):

@@ -1,9 +1,8 @@
 """Capture: the world becomes ``Frame``s.
 
 A camera is a context manager and an iterator. Opening is what can fail (``CameraError``); iterating yields frames,
-raises ``CameraError`` when the camera is lost, and ends only when recorded footage
-is over. Replay and simulation are cameras
-too, so nothing downstream knows the difference.
+raises ``CameraError`` when the camera is lost, and ends only when recorded footage is over. Recorded and simulated
+footage is a camera too, so nothing downstream knows the difference.
 """
 
 from collections.abc import Iterator
@@ -18,11 +17,9 @@ class Camera(Protocol):
 
     Attributes:
         camera_id: its id from the configuration.
-        live: False for footage, whose end is an end; True for a device, whose silence is a fault.
     """
 
     camera_id: str
-    live: bool
 
     def __enter__(self) -> Self:
         """Open it.

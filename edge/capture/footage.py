@@ -37,8 +37,6 @@ class Timing:
 class Footage:
     """One clip or folder of pictures as a camera. Iterating ends where the footage ends."""
 
-    live = False
-
     def __init__(self, path: Path, *, camera_id: str = "footage", fps: float = 9.0) -> None:
         """Name the footage; nothing is opened yet.
 
@@ -50,6 +48,7 @@ class Footage:
         self.camera_id = camera_id
         self.path = path
         self._fps = fps
+        self.nominal_step_s = 1.0 / fps
         self._timing = Timing()
         self._pictures: list[Path] = []
         self._video: VideoReader | None = None
@@ -61,9 +60,7 @@ class Footage:
             CameraError: it is missing, empty or of a kind that cannot be read.
         """
         if self.path.is_dir():
-            self._pictures = sorted(file for file in self.path.iterdir() if file.suffix.lower() in PICTURES)
-            if not self._pictures:
-                raise CameraError(f"{self.path}: the folder holds no pictures ({', '.join(sorted(PICTURES))})")
+            self._pictures = pictures_of(self.path)
         elif not self.path.exists():
             raise CameraError(f"{self.path}: no such footage; camera.source is footage:PATH of a clip or a folder")
         elif self.path.suffix.lower() in VIDEOS:
@@ -101,7 +98,9 @@ class Footage:
         times_s = self._timing.times_s
         seq = -1
         for seq, (own_s, pixels) in enumerate(source):
-            t_s = times_s[seq] if seq < len(times_s) else own_s
+            if times_s and seq >= len(times_s):
+                raise CameraError(f"{self.path}: more frames than the {len(times_s)} of its truth file")
+            t_s = times_s[seq] if times_s else own_s
             radiometry = self._timing.radiometry if pixels.dtype == np.uint16 else Radiometry()
             yield Frame(
                 camera=self.camera_id,
@@ -122,6 +121,21 @@ class Footage:
             if pixels.shape != first.shape or pixels.dtype != first.dtype:
                 raise CameraError(f"{file}: {_shape(pixels)}, but the footage began with {_shape(first)}")
             yield index / self._fps, pixels
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """List the pictures of a folder by name.
+
+    Raises:
+        CameraError: the folder cannot be read, or holds no picture.
+    """
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES and file.is_file())
+    except OSError as error:
+        raise CameraError(f"{folder}: cannot be read: {error.strerror}") from error
+    if not files:
+        raise CameraError(f"{folder}: the folder holds no pictures ({', '.join(sorted(PICTURES))})")
+    return files
 
 
 def read_picture(file: Path) -> Pixels:

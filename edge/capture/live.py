@@ -14,8 +14,6 @@ from edge.records import Frame
 class LiveFootage:
     """Plays ``Footage`` in real time, so that ``edge run`` and the demonstration need no camera."""
 
-    live = False
-
     def __init__(self, footage: Footage, clock: Clock, *, loop: bool, stopping: threading.Event) -> None:
         """Wrap ``footage``.
 
@@ -50,11 +48,13 @@ class LiveFootage:
         """
         seq = 0
         offset_s = last_s = self._clock.monotonic_s()  # like a device's stamps: still growing after it was opened again
-        step_s = 0.0
         while not self._stopping.is_set():
+            first_s: float | None = None
+            step_s = self._footage.nominal_step_s
             for frame in self._footage:
-                t_s = offset_s + frame.t_s
-                step_s, last_s = max(t_s - last_s, 0.0), t_s
+                first_s = frame.t_s if first_s is None else first_s
+                t_s = offset_s + frame.t_s - first_s
+                step_s, last_s = (t_s - last_s if t_s > offset_s else step_s), t_s
                 self._clock.wait(self._stopping, max(0.0, t_s - self._clock.monotonic_s()))
                 if self._stopping.is_set():
                     return

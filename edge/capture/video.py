@@ -79,13 +79,18 @@ class VideoReader:
             raise CameraError(f"{self._path}: damaged after {last_s or 0.0:.1f} s: {error}") from error
         if last_s is None:
             raise CameraError(f"{self._path}: holds no frame")
+        start_s = float((stream.start_time or 0) * stream.time_base)
         duration_s = self._duration_s()
-        if duration_s and last_s + _MISSING_TAIL_FRAMES * step_s < duration_s:
-            raise CameraError(f"{self._path}: truncated: ends at {last_s:.1f} s of {duration_s:.1f} s")
+        if duration_s and last_s - start_s + _MISSING_TAIL_FRAMES * step_s < duration_s:
+            raise CameraError(f"{self._path}: truncated: ends at {last_s - start_s:.1f} s of {duration_s:.1f} s")
 
     def _duration_s(self) -> float | None:
-        duration = self._container.duration
-        return float(duration) / av.time_base if duration else None
+        """How long the pictures last; the container's word counts only when there is nothing but pictures in it."""
+        stream = self._container.streams.video[0]
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        alone = len(self._container.streams) == 1
+        return float(self._container.duration) / av.time_base if alone and self._container.duration else None
 
 
 class VideoWriter:

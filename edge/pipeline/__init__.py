@@ -31,10 +31,12 @@ class FindsPeople(Protocol):
     Attributes:
         score: from here on a detection may begin a body; below, it only holds one that is already followed.
         multiple_px: sides of its input are multiples of this.
+        fixed_px: height and width of its input, where it takes one size only.
     """
 
     score: float
     multiple_px: int
+    fixed_px: tuple[int, int] | None
 
     def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
         """Find what is in one prepared picture; boxes in pixels of the frame."""
@@ -78,6 +80,7 @@ class Pipeline:
         self._preprocess = Preprocessor(
             config.preprocess,
             multiple_px=detector.multiple_px,
+            fixed_px=detector.fixed_px,
             scale=config.model.input_scale,
             black_hot=camera.polarity == "black-hot",
         )

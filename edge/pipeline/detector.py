@@ -26,7 +26,7 @@ from edge.errors import ModelError
 from edge.pipeline.decode import DECODERS, OUTPUTS, suppress
 from edge.records import Detection
 
-_BATCH_AXES = 4
+_INPUT_AXES = 4
 
 
 class _Table(BaseModel):
@@ -44,6 +44,7 @@ class InputManifest(_Table):
     width_px: int = Field(gt=0)
     multiple_px: int = Field(32, gt=0)
     dynamic: bool = False
+    """True: any height and width in multiples of ``multiple_px``; False: pictures are fitted into the one size."""
     polarity: Literal["any", "white-hot", "black-hot"] = "white-hot"
     scale: float = 1.0
     """A float32 input gets ``pixel * scale``; 1/255 for most exports."""
@@ -104,6 +105,8 @@ class Detector:
         self.identity = Identity(manifest.id, manifest.version, manifest.sha256)
         self.signed = signed
         self.multiple_px = manifest.input.multiple_px
+        given = manifest.input
+        self.fixed_px: tuple[int, int] | None = None if given.dynamic else (given.height_px, given.width_px)
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.score = config.score if config.score is not None else manifest.thresholds.score
         low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
@@ -229,11 +232,14 @@ def _check_graph(session: Any, manifest: Manifest, path: Path) -> None:
     if node.type != dtype:
         raise ModelError(f"{path}: input is {node.type}, the manifest says {dtype}")
     wanted = _input_shape(manifest)
-    fits = len(node.shape) == _BATCH_AXES and all(
+    fits = len(node.shape) == _INPUT_AXES and all(
         not isinstance(found, int) or found == side for found, side in zip(node.shape, wanted, strict=True)
     )
     if not fits:
         raise ModelError(f"{path}: input shape is {node.shape}, the manifest says {wanted} ({manifest.input.layout})")
+    sides = node.shape[2:] if manifest.input.layout == "NCHW" else node.shape[1:3]
+    if manifest.input.dynamic and any(isinstance(side, int) for side in sides):
+        raise ModelError(f"{path}: input shape is {node.shape}, but the manifest says input.dynamic = true")
     names = [output.name for output in session.get_outputs()]
     missing = [name for name in manifest.output.names if name not in names]
     if missing or len(manifest.output.names) != OUTPUTS[manifest.output.kind]:
@@ -257,6 +263,13 @@ def _check_output(session: Any, manifest: Manifest, wanted: Sequence[int], path:
             f"{path}: output '{manifest.output.names[0]}' has shape {list(shape)}; kind '{manifest.output.kind}' with "
             f"{classes} classes wants {expected} along axis {axis}"
         )
+    if manifest.output.kind == "detr":
+        found = sorted(output.shape[-1] for output in outputs)
+        if found != sorted((4, classes)):
+            raise ModelError(
+                f"{path}: outputs have {found} columns; kind 'detr' with {classes} classes wants 4 for the boxes and "
+                f"{classes} for the logits (name a 'no object' class in classes.names, or leave it out of the export)"
+            )
 
 
 def _input_shape(manifest: Manifest) -> list[int]:

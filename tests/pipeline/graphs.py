@@ -46,14 +46,16 @@ def fixed_model(
     layout: str = "NCHW",
     channels: int = 1,
     size: tuple[int, int] = (96, 160),
+    fixed: bool = False,
     told: dict[str, Any] | None = None,
 ) -> Path:
     """Write a graph that takes a picture and always answers ``outputs``, with a manifest that says so.
 
-    ``told`` replaces facts in the manifest, to make it lie.
+    ``fixed`` makes a graph of one size only; ``told`` replaces facts in the manifest, to make it lie.
     """
     type_of = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}[dtype]
-    shape = [1, channels, "h", "w"] if layout == "NCHW" else [1, "h", "w", channels]
+    sides = list(size) if fixed else ["h", "w"]
+    shape = [1, channels, *sides] if layout == "NCHW" else [1, *sides, channels]
     nodes, constants, results = [], [], []
     nodes.append(helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT))
     nodes.append(helper.make_node("ReduceMax", ["real"], ["most"], keepdims=0))

@@ -78,6 +78,24 @@ def test_a_detr_export_is_decoded(tmp_path):
         assert found.score == pytest.approx(1 / (1 + np.exp(-2.0)), abs=1e-6)
 
 
+def test_a_detr_export_with_an_unnamed_class_is_refused(tmp_path):
+    """A 'no object' column that the manifest does not name is found at load and not in the frame loop."""
+    outputs = {"logits": np.zeros((1, 5, 2)), "boxes": np.zeros((1, 5, 4))}
+    file = fixed_model(tmp_path, "detr", outputs, dtype="float32", channels=3)
+    with pytest.raises(ModelError, match=r"outputs have \[2, 4\] columns"):
+        loaded(file)
+
+
+def test_a_graph_of_one_size_is_no_dynamic_one(tmp_path):
+    """A manifest that says dynamic needs a graph that is; without it the fixed size is offered to the preprocessor."""
+    file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON}, fixed=True)
+    with pytest.raises(ModelError, match=r"input\.dynamic = true"):
+        loaded(file)
+    text = file.with_suffix(".toml").read_text().replace("dynamic = true", "dynamic = false")
+    file.with_suffix(".toml").write_text(text)
+    assert loaded(file).fixed_px == (96, 160)
+
+
 def test_channels_last_and_three_channels_are_fed(tmp_path):
     """A float, channels-last export gets the picture in its own layout."""
     file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON}, dtype="float32", layout="NHWC", channels=3)

@@ -34,14 +34,16 @@ def test_mapping_is_the_formula(size, seed, low, span):
     assert np.abs(map_linear(pixels, low, low + span) - wanted).max() <= 0.5 + 1e-6
 
 
-@given(SIZES, st.integers(0, 2**32 - 1))
-def test_limits_are_the_percentiles(size, seed):
-    """At most the stated shares of pixels lie outside the limits."""
-    pixels = np.random.default_rng(seed).integers(0, 65536, size).astype(np.uint16)
-    config = PreprocessConfig()
+@given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(80, 100))
+def test_limits_are_the_percentiles(size, seed, low_percentile, high_percentile):
+    """At most the stated shares of pixels lie outside the limits, and the limits lie within the picture."""
+    pixels = np.random.default_rng(seed).integers(20000, 65536, size).astype(np.uint16)
+    config = PreprocessConfig(low_percentile=low_percentile, high_percentile=high_percentile, min_span_counts=1.0)
     low, high = percentiles(pixels, config)
     assert (pixels < low).mean() <= config.low_percentile / 100
-    assert (pixels > high).mean() <= 1 - config.high_percentile / 100
+    assert (pixels > high).mean() <= 1 - config.high_percentile / 100 + 1e-9
+    assert low >= int(pixels.min()) - 1
+    assert high <= int(pixels.max()) + 1
 
 
 def test_a_flat_scene_does_not_become_noise():
@@ -51,11 +53,32 @@ def test_a_flat_scene_does_not_become_noise():
         assert quiet.std() < 6
 
 
+def test_the_shutter_is_not_learnt():
+    """After a second of closed shutter the scene looks as it did before."""
+    prepare = Preprocessor(PreprocessConfig(), multiple_px=32)
+    before = prepare.apply(frame(scene(1, warm=900), 0.0)).picture
+    for step in range(1, 10):
+        shut = np.full((37, 53), 31000, np.uint16)
+        prepare.apply(Frame("a", step, step / 9, 0.0, shut, ffc=True))
+    after = prepare.apply(frame(scene(1, warm=900), 1.0)).picture
+    assert np.abs(after.astype(int) - before).max() <= 1
+
+
+def test_a_model_of_one_size_gets_that_size():
+    """The picture is fitted into a fixed input, its sides in proportion."""
+    pixels = np.full((37, 53), 200, np.uint8)
+    prepared = Preprocessor(PreprocessConfig(), fixed_px=(96, 160)).apply(frame(pixels))
+    assert prepared.tensor.shape == (1, 1, 96, 160)
+    assert prepared.scale == pytest.approx(96 / 37)
+    assert (prepared.tensor[0, 0, :, round(53 * 96 / 37) :] == 114).all()
+
+
 @pytest.mark.parametrize("value", [0, 65535])
-def test_saturated_pictures_are_survived(value):
-    """All zeros and all ones give a picture of the right shape."""
+def test_saturated_pictures_are_flat(value):
+    """All zeros and all ones give one grey, not noise."""
     picture = Preprocessor(PreprocessConfig(), multiple_px=32).apply(frame(np.full((37, 53), value, np.uint16))).picture
     assert picture.shape == (37, 53)
+    assert picture.std() == 0
 
 
 def test_people_are_brighter_than_snow():

@@ -41,6 +41,32 @@ def test_the_cameras_own_word_on_its_shutter_wins():
     assert look(SightKeeper(SightConfig()), 0.0, noisy(0), ffc=True).ffc
 
 
+def test_a_camera_that_says_its_shutter_is_open_is_believed():
+    """A repeat is no shutter when the camera says so; only a long one is a dead camera."""
+    keeper = SightKeeper(SightConfig())
+    look(keeper, 0.0, noisy(0), ffc=False)
+    assert not look(keeper, 1.0, noisy(0), ffc=False).ffc
+    assert look(keeper, 5.0, noisy(0), ffc=False).state == "blind"
+
+
+def test_a_still_compressed_stream_is_no_shutter():
+    """An 8-bit picture that repeats itself is looked at all the same, and called frozen only after half a minute."""
+    keeper = SightKeeper(SightConfig())
+    still = np.random.default_rng(0).integers(0, 255, (37, 53)).astype(np.uint8)
+    early = [look(keeper, seq / 9, still) for seq in range(200)]
+    assert all(sight.state == "ok" and not sight.ffc for sight in early)
+    assert look(keeper, 31.0, still).state == "blind"
+
+
+def test_one_changed_pixel_is_a_changed_picture():
+    """A far, thin body that moves between two samples ends a freeze, also when the camera uses its buffer again."""
+    keeper = SightKeeper(SightConfig())
+    buffer = noisy(0)
+    look(keeper, 0.0, buffer)
+    buffer[13, 27] += 1
+    assert look(keeper, 4.5, buffer).state == "ok"
+
+
 def test_a_covered_camera_is_blind():
     """A picture without contrast shows nothing, whatever its noise."""
     keeper = SightKeeper(SightConfig())

@@ -40,18 +40,26 @@ class Preprocessor:
     """AGC and model input for one camera; remembers the limits, and reuses its input tensor from frame to frame."""
 
     def __init__(
-        self, config: PreprocessConfig, *, multiple_px: int, scale: float = 1.0, black_hot: bool = False
+        self,
+        config: PreprocessConfig,
+        *,
+        multiple_px: int = 1,
+        fixed_px: tuple[int, int] | None = None,
+        scale: float = 1.0,
+        black_hot: bool = False,
     ) -> None:
         """Start without limits: the first frame sets them at once.
 
         Args:
             config: percentiles and smoothing.
             multiple_px: sides of the model's input are multiples of this.
-            scale: enlargement of the picture.
+            fixed_px: height and width of a model that takes one size only; the picture is fitted into it.
+            scale: enlargement of the picture, where the size is free.
             black_hot: the camera shows warm as dark; the picture is turned over.
         """
         self._config = config
         self._multiple_px = multiple_px
+        self._fixed_px = fixed_px
         self._scale = scale
         self._black_hot = black_hot
         self._limits: tuple[float, float] | None = None
@@ -63,12 +71,16 @@ class Preprocessor:
         picture = self._to_8_bits(frame)
         if self._black_hot:
             picture = cv2.bitwise_not(picture).astype(np.uint8, copy=False)
-        return Prepared(picture, self._letterbox(picture), self._scale)
+        scale = self._scale_of(*picture.shape)
+        return Prepared(picture, self._letterbox(picture, scale), scale)
 
     def _to_8_bits(self, frame: Frame) -> npt.NDArray[np.uint8]:
         if frame.pixels.dtype == np.uint8:
             return frame.pixels.astype(np.uint8, copy=False)
-        low, high = self._smoothed(percentiles(frame.pixels, self._config), frame.t_s)
+        if frame.ffc and self._limits is not None:
+            low, high = self._limits  # what the shutter shows must not be learnt
+        else:
+            low, high = self._smoothed(percentiles(frame.pixels, self._config), frame.t_s)
         return map_linear(frame.pixels, low, high)
 
     def _smoothed(self, limits: tuple[float, float], t_s: float) -> tuple[float, float]:
@@ -81,10 +93,18 @@ class Preprocessor:
         self._limits_t_s = t_s
         return self._limits
 
-    def _letterbox(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def _scale_of(self, height_px: int, width_px: int) -> float:
+        if self._fixed_px is None:
+            return self._scale
+        return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
+
+    def _letterbox(self, picture: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
         height_px, width_px = picture.shape
-        inner_w, inner_h = round(width_px * self._scale), round(height_px * self._scale)
-        full_w, full_h = (math.ceil(side / self._multiple_px) * self._multiple_px for side in (inner_w, inner_h))
+        inner_h, inner_w = max(1, round(height_px * scale)), max(1, round(width_px * scale))
+        full_h, full_w = self._fixed_px or (
+            math.ceil(inner_h / self._multiple_px) * self._multiple_px,
+            math.ceil(inner_w / self._multiple_px) * self._multiple_px,
+        )
         if self._tensor.shape[2:] != (full_h, full_w):
             self._tensor = np.full((1, 1, full_h, full_w), 114, np.uint8)  # grey: neither warm nor cold
         target = self._tensor[0, 0, :inner_h, :inner_w]
@@ -105,7 +125,8 @@ def percentiles(pixels: Pixels, config: PreprocessConfig) -> tuple[float, float]
     histogram = cv2.calcHist([pixels], [0], None, [_COUNTS], [0, _COUNTS]).ravel()
     cumulative = np.cumsum(histogram, dtype=np.float64)
     below = np.array([config.low_percentile, config.high_percentile]) / 100.0 * pixels.size
-    low, high = (float(count) for count in np.searchsorted(cumulative, below))
+    low = float(np.searchsorted(cumulative, below[0], side="right"))  # at 0 %: the smallest count there is, not 0
+    high = float(np.searchsorted(cumulative, below[1]))
     missing = config.min_span_counts - (high - low)
     return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
 
