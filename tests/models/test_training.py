@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="torch (extra edge[train]) is not in
 pytest.importorskip("onnx", reason="onnx (extra edge[train]) is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools (extra edge[train]) is not installed")
 
-from models.training import augment, boxes, loss, measure, network, train  # noqa: E402
+from models.training import augment, boxes, calibrate, loss, measure, network, train  # noqa: E402
 from models.training.export import export  # noqa: E402
 from models.training.pictures import Labelled, draw_weights  # noqa: E402
 
@@ -129,3 +129,21 @@ def test_rate_climbs_stays_and_falls() -> None:
     assert train.rate_share(0, plan) == pytest.approx(0.01)
     assert train.rate_share(400, plan) == 1
     assert train.rate_share(999, plan) < 0.02
+
+
+def test_calibration_finds_how_scores_were_bent() -> None:
+    """From answers drawn with a known scale and shift of the logit, both are found again."""
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 2, 20_000)
+    right = rng.random(20_000) < 1 / (1 + np.exp(-(1.7 * logits - 0.6)))
+    assert calibrate.fit(logits, right) == pytest.approx((1.7, -0.6), abs=0.1)
+
+
+def test_boxes_in_ignored_areas_are_not_counted() -> None:
+    """A box mostly inside an ignored area is neither a person nor a false box; one outside is counted."""
+    picture = labelled()
+    area = np.array([[0, 0, 60, 60]], np.float32)
+    ignoring = Labelled(picture.dataset, picture.scene, "x", picture.grey, picture.persons, area, picture.others, {})
+    rows = np.array([[10, 10, 20, 30, 0.9], [100, 10, 110, 30, 0.8]], np.float32)
+    assert measure.count_scores(measure.Found([ignoring], [rows]), 0.5)["false_per_empty"] == 1
+    assert measure.count_scores(measure.Found([picture], [rows]), 0.5)["false_per_empty"] == 2
