@@ -1,0 +1,33 @@
+// Every camera, and whether it can be believed.
+
+import { age, make } from "./dom.js";
+
+const SYMBOL = { ok: "✓", degraded: "!", blind: "✕", offline: "✕", silent: "✕", unknown: "?" };
+const WORST = ["blind", "offline", "silent", "unknown", "degraded", "ok"];
+
+export function wall(nodes) {
+  if (!nodes.length) return [make("p", { class: "calm" }, "No node has been heard yet. Nodes appear here by themselves once they reach the broker.")];
+  const worst = (node) => Math.min(...[node.state, ...node.cameras.map((camera) => camera.state)].map((state) => WORST.indexOf(state)));
+  return [...nodes].sort((a, b) => worst(a) - worst(b) || a.node.localeCompare(b.node)).map(nodeWall);
+}
+
+function nodeWall(node) {
+  const facts = [];
+  if (node.health?.outbox.waiting) facts.push(`${node.health.outbox.waiting} messages wait to be sent`);
+  if (node.missing_messages) facts.push(`${node.missing_messages} messages never came`);
+  if (node.health && node.health.clock !== "ntp") facts.push(`clock: ${node.health.clock}`);
+  if (node.about) facts.push(`edge ${node.about.version}`);
+  const cameras = [...node.cameras].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
+  return make("section", { class: "node", "aria-label": node.node },
+    make("header", {}, make("h3", {}, node.node), make("span", {}, "last word ", node.heard_at ? make("b", { "data-since": node.heard_at }, age(node.heard_at)) : "never", node.heard_at ? " ago" : ""),
+      make("span", { class: "quiet" }, facts.join(" · "))),
+    make("div", { class: "tiles" }, ...(node.loud && !cameras.some((camera) => camera.state === node.state) ? [tile("the node itself", node)] : []), ...cameras.map((camera) => tile(camera.camera, camera))));
+}
+
+function tile(name, one) {
+  return make("div", { class: `tile ${one.state}` },
+    make("div", { class: "cam" }, name),
+    make("div", { class: "state" }, `${SYMBOL[one.state]} ${one.state}`),
+    make("div", {}, one.reason ?? ""),
+    make("div", { class: "quiet" }, one.fps === undefined ? "" : `${one.fps} frames/s`, one.dropped ? ` · ${one.dropped} dropped` : ""));
+}
