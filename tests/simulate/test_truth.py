@@ -14,6 +14,7 @@ from edge.simulate.truth import Stage, crossings_of
 MakeScene = Callable[..., Scenario]
 ReadClip = Callable[[Path], list[np.ndarray]]
 
+SAMPLES = Path(__file__).resolve().parent.parent.parent / "sample_footage"
 POST_BEFORE_PATH = {"kind": "post", "at_m": [1.0, 28.5], "height_m": 2.5}
 
 
@@ -164,3 +165,17 @@ def test_every_shipped_truth_is_consistent(name: str) -> None:
     assert {group["id"]: set(group["members"]) for group in truth["groups"]} == members
     assert bool(members) == bool(scenario.parties)
     assert not scenario.parties or tallest_px >= 14
+
+
+@pytest.mark.parametrize("beside", sorted(SAMPLES.glob("*.truth.json")), ids=lambda path: path.name.split(".")[0])
+def test_the_sample_clips_belong_to_their_scenarios(beside: Path) -> None:
+    """The truth that ships beside a clip is what its scenario says today, to a twentieth of a pixel."""
+    shipped = json.loads(beside.read_text(encoding="utf-8"))
+    today = json.loads(json.dumps(truth_of(load_scenario(shipped["name"]))))
+    assert {key: shipped[key] for key in ("camera", "radiometry", "groups", "lines")} == {
+        key: today[key] for key in ("camera", "radiometry", "groups", "lines")
+    }
+    for frame, again in zip(shipped["frames"], today["frames"], strict=True):
+        assert [thing["id"] for thing in frame["objects"]] == [thing["id"] for thing in again["objects"]]
+        for thing, twin in zip(frame["objects"], again["objects"], strict=True):
+            assert thing["box"] == pytest.approx(twin["box"], abs=0.05)
