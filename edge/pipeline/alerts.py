@@ -1,10 +1,11 @@
 """Groups in, alerts out: when the control room hears of a group, how loud, and when it hears of it again.
 
-One group is one alert for as long as it lives: ``new`` once it was followed for ``raise_after_s``, ``update`` when what is
-told has changed and at most every ``update_every_s``, ``end`` once. A group that was never told ends in silence.
+One group is one alert for as long as it lives: ``new`` once it was followed for ``raise_after_s``, ``update`` when
+what is told has changed and at most every ``update_every_s``, ``end`` once. A group that was never told ends in
+silence.
 
-The alert's id is made of nothing but the group's first sight and the boot, camera and group it belongs to: no clock is
-read and no dice are thrown, so a replay gives the same ids byte for byte, and still two boots never share one.
+The alert's id is made of nothing but the group's first sight and the boot, camera and group it belongs to: no clock
+is read and no dice are thrown, so a replay gives the same ids byte for byte, and still two boots never share one.
 """
 
 import math

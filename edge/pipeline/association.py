@@ -1,9 +1,10 @@
 """Which box belongs to which body: gates by distance in standard deviations, then the cheapest assignment.
 
-IoU, the usual measure, is not used: at 2 frames/s a walker 20 px tall moves by more than the width of their own box, and
-a jitter of 2 px takes half of the overlap of a far one. Distance over its own expected error works at every rate and size.
-Only the few nearest boxes of each body are looked at (``_NEIGHBOURS``), so the cost grows like n log n; what then hangs
-together is solved exactly, piece by piece, because one 500 x 500 problem costs far more than 250 of two bodies each.
+IoU, the usual measure, is not used: at 2 frames/s a walker 20 px tall moves by more than the width of their own box,
+and a jitter of 2 px takes half of the overlap of a far one. Distance over its own expected error works at every rate
+and size. Only the few nearest boxes of each body are looked at (``_NEIGHBOURS``), so the cost grows like n log n;
+what then hangs together is solved exactly, piece by piece, because one 500 x 500 problem costs far more than 250 of
+two bodies each.
 """
 
 import numpy as np
@@ -85,7 +86,7 @@ def _near(places: Floats, gate_px: Floats, boxes: Floats) -> tuple[Indices, Indi
         places, k=range(1, found + 1), distance_upper_bound=float(gate_px.max()) + 1e-9
     )
     rows, order = np.nonzero(distance <= gate_px[:, None])
-    return rows, nearest[rows, order]
+    return rows, np.asarray(nearest)[rows, order]
 
 
 def _assign(

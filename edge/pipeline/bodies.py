@@ -1,8 +1,9 @@
 """The tracker's memory: the state of all bodies as arrays, and how it moves in time.
 
-The motion model is a constant velocity disturbed by white noise, in seconds, so it means the same at 2 and at 60 frames/s.
-Both axes are alike and independent, so three numbers a body hold its covariance and a frame costs a handful of array
-operations however many people are there; a full Kalman filter per body costs a hundred times that and gains nothing here.
+The motion model is a constant velocity disturbed by white noise, in seconds, so it means the same at 2 and at 60
+frames/s. Both axes are alike and independent, so three numbers a body hold its covariance and a frame costs a handful
+of array operations however many people are there; a full Kalman filter per body costs a hundred times that and gains
+nothing here.
 """
 
 from collections.abc import Sequence
@@ -55,8 +56,9 @@ class Bodies:
     """All tracks as arrays of one length, ordered by id; pixels and seconds.
 
     ``place`` (N, 2) are middles of boxes, ``size`` (N, 2) widths and heights, ``velocity`` (N, 2). ``place_var``,
-    ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``seen_place`` and ``seen_velocity`` are where it was
-    last seen and how it moved then, turned along with the camera. ``votes`` (N, kinds) is how often it was called what.
+    ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``surprise`` is how far boxes lay off lately, 1 is as
+    expected. ``seen_place`` and ``seen_velocity`` are where it was last seen and how it moved then, turned along
+    with the camera. ``votes`` (N, kinds) is how often it was called what.
     """
 
     def __init__(self) -> None:
@@ -129,9 +131,7 @@ class Bodies:
         self.mixed_var = self.mixed_var + self.velocity_var * elapsed_s + noise * (elapsed_s**2 / 2.0)
         self.velocity_var = self.velocity_var + noise * elapsed_s
 
-    def see(
-        self, rows: Indices, boxes: Boxes, columns: Indices, trust: Floats, t_s: float, elapsed_s: float
-    ) -> None:
+    def see(self, rows: Indices, boxes: Boxes, columns: Indices, trust: Floats, t_s: float, elapsed_s: float) -> None:
         """Correct the bodies in ``rows`` by the boxes in ``columns``, as far as each pair is trusted (K,)."""
         measured = boxes.place[columns]
         place_var, mixed_var = self.place_var[rows], self.mixed_var[rows]

@@ -1,13 +1,14 @@
-"""Who goes with whom: a bond between two people grows while they are near and alike, and wears off while they are apart.
+"""Who goes with whom: a bond between two people grows while they are near and alike, and wears off while apart.
 
-A bond is one number from 0 to 1. It grows by ``1 / hold_s`` a second and wears off by ``1 / split_after_s``; it ties when
-it reaches 1 and lets go when it is back at 0. Between ``join_distance`` and ``leave_distance`` it stays as it is. So two
-strangers who pass each other never tie, a straggler who catches up never parted, and a jitter of the boxes does nothing.
-Somebody new has no history to weigh: beside a group and moving with it they belong to it from the first moment, else nine
-people who enter the picture one by one would be nine groups that merge.
+A bond is one number from 0 to 1. It grows by ``1 / hold_s`` a second and wears off by ``1 / split_after_s``; it ties
+when it reaches 1 and lets go when it is back at 0. Between ``join_distance`` and ``leave_distance`` it stays as it
+is. So two strangers who pass each other never tie, a straggler who catches up never parted, and a jitter of the boxes
+does nothing. Somebody new has no history to weigh: beside a group and moving with it they belong to it from the first
+moment, else nine people who enter the picture one by one would be nine groups that merge.
 
-Bonds of people out of sight stand still: where they are is a guess. Distances are between feet, because a thermal body's
-top is cut by hats and branches, in heights of the taller one, so a child beside its parents counts as near as they do.
+Bonds of people out of sight stand still: where they are is a guess. Distances are between feet, because a thermal
+body's top is cut by hats and branches, in heights of the taller one, so a child beside its parents counts as near as
+they do.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,28 +1,32 @@
 """Tracks in, groups out: who belongs together, and how many they are.
 
-A group is people near each other who move alike for long enough; one person alone is a group of one, so every believed
-person is in exactly one group. Who goes with whom is decided by ``bonds``; here the tied people become groups with a
-history. A group keeps its id when members leave or are hidden, because the control room follows a group and not its
-persons. When groups merge the oldest id stays and the others end as ``merged``; when one splits, the larger part keeps
-the id and the smaller becomes a group with a ``parent``.
+A group is people near each other who move alike for long enough; one person alone is a group of one, so every
+believed person is in exactly one group. Who goes with whom is decided by ``bonds``; here the tied people become
+groups with a history. A group keeps its id when members leave or are hidden, because the control room follows a group
+and not its persons. When groups merge the oldest id stays and the others end as ``merged``; when one splits, the
+larger part keeps the id and the smaller becomes a group with a ``parent``.
 
 Nothing here raises alerts or looks at pixels, and nothing is forgotten except by time.
 """
 
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.config import GroupsConfig
 from edge.pipeline.bonds import Bonds
 from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
+Floats = npt.NDArray[np.float64]
+
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SURE_HIDDEN_S = 15.0  # hidden for longer, and a body may have gone another way
 _PASSING_S = 3.0  # who was in a group for less never was of it: no parent is told
+_GLANCE_S = 0.6  # out of sight for less is a missed box
 _STEP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no togetherness
 
 
@@ -55,13 +59,15 @@ class GroupCounter:
         self._group_of: dict[int, int] = {}
         self._next_id = 1
         self._t_s: float | None = None
+        self._company: tuple[tuple[int, ...], bytes, frozenset[int]] | None = None
+        self._sets: list[list[int]] = []
 
     def update(
         self,
         tracks: Sequence[Track],
         events: RuleEvents,
         t_s: float,
-        shift: CameraShift = CameraShift(),  # noqa: B008 - a frozen value
+        shift: CameraShift = CameraShift(),  # noqa: ARG002, B008 - a frozen value
         *,
         ffc: bool = False,
     ) -> tuple[Group, ...]:
@@ -71,7 +77,7 @@ class GroupCounter:
             tracks: all tracks of the frame, hidden and not yet believed ones included.
             events: what the lines and zones say about them.
             t_s: when the frame was captured; never goes back.
-            shift: how the scene moved in the picture since the last frame.
+            shift: how the scene moved in the picture; tracks carry it already, so nothing more is done with it.
             ffc: the picture is worthless: no group changes and none ends.
 
         Returns:
@@ -85,11 +91,15 @@ class GroupCounter:
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
         ties = self._bonds.update(people, self._group_of, t_s, elapsed_s)
-        ended = self._settle(_together(people, ties.tolist()), people, t_s)
+        hidden = frozenset(one.track_id for one in people if one.hidden_s > _GLANCE_S)
+        company = (tuple(one.track_id for one in people), ties.tobytes(), hidden)
+        if company != self._company:  # most frames change nothing, and sorting it out costs most
+            self._company = company
+            self._sets = _together(people, ties.tolist(), hidden)
+        ended = self._settle(self._sets, people, t_s)
         self._note_events(events, t_s)
-        # seen once may be a false box; seen twice in the same place is probably the next member
-        pending = [one for one in tracks if not one.confirmed and one.kind == "person" and one.first_seen_s < one.last_seen_s]
-        told = [self._tell(story, pending, t_s) for story in self._living()]
+        arriving = self._arriving(tracks, people)
+        told = [self._tell(story, arriving[story.group_id], t_s) for story in self._living()]
         return tuple(sorted([*told, *ended], key=lambda one: one.group_id))
 
     def _living(self) -> list[_Story]:
@@ -98,20 +108,21 @@ class GroupCounter:
     def _settle(self, sets: list[list[int]], people: Sequence[Track], t_s: float) -> list[Group]:
         """Give every set of people a group, and return the groups that ended by that."""
         by_id = {one.track_id: one for one in people}
-        heir = _heirs(sets, self._group_of)
+        claims_of: dict[int, list[int]] = {}
+        for group, index in _heirs(sets, self._group_of).items():
+            claims_of.setdefault(index, []).append(group)
         ended: list[Group] = []
         group_of: dict[int, int] = {}
         for index, members in enumerate(sets):
-            claims = [group for group, chosen in heir.items() if chosen == index]
+            claims = claims_of.get(index)
             if claims:
                 story = self._stories[min(claims)]
-                for group in sorted(claims)[1:]:
-                    ended.append(self._merge(self._stories.pop(group), story))
+                ended.extend(self._merge(self._stories.pop(group), story) for group in sorted(claims)[1:])
             else:
                 story = self._found(members, by_id)
             story.members = tuple(by_id[one] for one in members)
             story.empty_since_s = None
-            story.first_seen_s = min(story.first_seen_s, min(one.first_seen_s for one in story.members))
+            story.first_seen_s = min(story.first_seen_s, *(one.first_seen_s for one in story.members))
             group_of.update(dict.fromkeys(members, story.group_id))
         occupied = set(group_of.values())
         self._group_of = group_of
@@ -170,11 +181,32 @@ class GroupCounter:
                 if zone != story.zone:
                     story.zone, story.zone_since_s = zone, None if zone is None else t_s
 
-    def _tell(self, story: _Story, pending: Sequence[Track], t_s: float) -> Group:
+    def _arriving(self, tracks: Sequence[Track], people: Sequence[Track]) -> Counter[int]:
+        """Count by group those who are about to be believed and stand beside one of its members."""
+        # seen once may be a false box; seen twice in the same place is probably the next member
+        coming = [
+            one
+            for one in tracks
+            if not one.confirmed and one.kind == "person" and one.first_seen_s < one.last_seen_s and not one.leaving
+        ]
+        found = Counter[int]()
+        if not coming or not people:
+            return found
+        feet, heights_px = _feet(people)
+        their_feet, their_heights_px = _feet(coming)
+        for foot, height_px in zip(their_feet, their_heights_px, strict=True):
+            offset = feet - foot
+            apart = np.hypot(offset[:, 0], offset[:, 1]) / np.maximum(heights_px, height_px)
+            nearest = int(apart.argmin())
+            if apart[nearest] <= self._config.join_distance_heights:
+                found[self._group_of[people[nearest].track_id]] += 1
+        return found
+
+    def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:
         if story.empty_since_s is not None and story.told is not None:
             return story.told
         count = len(story.members)
-        low, high = _bounds(story.members, [one for one in pending if self._is_beside(one, story.members)])
+        low, high = _bounds(story.members, arriving)
         story.bounds.append((t_s, low, high))
         while story.bounds[0][0] < t_s - self._config.window_s - _TIGHT_S:
             story.bounds.popleft()
@@ -184,9 +216,12 @@ class GroupCounter:
         story.told = _render(story, story.members, (count, min(least, count), max(most, count)))
         return story.told
 
-    def _is_beside(self, one: Track, members: Sequence[Track]) -> bool:
-        """Tell whether somebody not yet believed would belong to a group if they were."""
-        return any(_apart(one, other) <= self._config.join_distance_heights for other in members)
+
+def _feet(people: Sequence[Track]) -> tuple[Floats, Floats]:
+    """Places of feet (N, 2) and heights (N,) in pixels."""
+    boxes = np.array([one.box for one in people])
+    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
+    return feet, np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
 
 
 def _apart(one: Track, other: Track) -> float:
@@ -196,58 +231,68 @@ def _apart(one: Track, other: Track) -> float:
     )
 
 
-def _bounds(members: Sequence[Track], arriving: Sequence[Track]) -> tuple[int, int]:
+def _bounds(members: Sequence[Track], arriving: int) -> tuple[int, int]:
     """Bound how many there are now.
 
     At least those who are not on their way out of the picture and not hidden for long, at most one more for each who is
     about to be believed.
     """
     sure = sum(not one.leaving and one.hidden_s < _SURE_HIDDEN_S for one in members)
-    return sure, len(members) + len(arriving)
+    return sure, len(members) + arriving
 
 
-def _together(people: Sequence[Track], ties: Sequence[Sequence[int]]) -> list[list[int]]:
+class _Sets:
+    """Disjoint sets of ids; each is named by its lowest."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._root = {one: one for one in ids}
+
+    def find(self, one: int) -> int:
+        root = self._root
+        while root[one] != one:
+            root[one] = root[root[one]]
+            one = root[one]
+        return one
+
+    def join(self, left: int, right: int) -> None:
+        first, second = sorted((self.find(left), self.find(right)))
+        self._root[second] = first
+
+    def all(self) -> list[list[int]]:
+        sets: dict[int, list[int]] = {}
+        for one in self._root:
+            sets.setdefault(self.find(one), []).append(one)
+        return [sorted(sets[one]) for one in sorted(sets)]
+
+
+def _together(people: Sequence[Track], ties: Sequence[Sequence[int]], hidden: Container[int]) -> list[list[int]]:
     """Join tied people into sets of ids; each ordered, and ordered by their first.
 
     Somebody hidden belongs to a set but holds no two together: where they are is a guess, and two parts of a group that
     walk away from each other must not stay one because of a person last seen between them.
     """
     by_id = {one.track_id: one for one in people}
-    hidden = {one.track_id for one in people if one.hidden_s > 0.0}
-    root = {one: one for one in by_id}
-
-    def find(one: int) -> int:
-        while root[one] != one:
-            root[one] = root[root[one]]
-            one = root[one]
-        return one
-
-    def join(left: int, right: int) -> None:
-        first, second = sorted((find(left), find(right)))
-        root[second] = first
-
-    anchors: dict[int, list[int]] = {}
+    sets = _Sets(by_id)
+    beside: dict[int, list[int]] = {}
     loose = []
     for left, right in ties:
-        if left not in hidden and right not in hidden:
-            join(left, right)
-        elif left in hidden and right in hidden:
+        if left in hidden and right in hidden:
             loose.append((left, right))
+        elif left in hidden or right in hidden:
+            one, other = (left, right) if left in hidden else (right, left)
+            beside.setdefault(one, []).append(other)
         else:
-            anchors.setdefault(left if left in hidden else right, []).append(right if left in hidden else left)
-    anchored = set()
-    for one, others in sorted(anchors.items()):
-        join(one, min(others, key=lambda other, one=one: (_apart(by_id[one], by_id[other]), other)))
-        anchored.add(one)
+            sets.join(left, right)
+    for one, others in sorted(beside.items()):
+        _, nearest = min((_apart(by_id[one], by_id[other]), other) for other in others)
+        sets.join(one, nearest)
+    placed = set(beside)
     for left, right in sorted(loose):
-        if left not in anchored or right not in anchored:
-            join(left, right)
-            if left in anchored or right in anchored:
-                anchored.update((left, right))
-    sets: dict[int, list[int]] = {}
-    for one in by_id:
-        sets.setdefault(find(one), []).append(one)
-    return [sorted(sets[one]) for one in sorted(sets)]
+        if left not in placed or right not in placed:
+            sets.join(left, right)
+            if left in placed or right in placed:
+                placed.update((left, right))
+    return sets.all()
 
 
 def _heirs(sets: Sequence[Sequence[int]], group_of: dict[int, int]) -> dict[int, int]:
@@ -263,10 +308,18 @@ def _heirs(sets: Sequence[Sequence[int]], group_of: dict[int, int]) -> dict[int,
 
 
 def _render(story: _Story, members: tuple[Track, ...], counts: tuple[int, int, int]) -> Group:
+    # plain loops: a group is a handful, and numpy costs more to call than they do
     count, low, high = counts
-    boxes = np.array([one.box for one in members])
-    hull: Box = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
-    velocity: Point = tuple(np.mean([one.velocity_px_s for one in members], axis=0).tolist())
+    hull: Box = (
+        min(one.box[0] for one in members),
+        min(one.box[1] for one in members),
+        max(one.box[2] for one in members),
+        max(one.box[3] for one in members),
+    )
+    velocity: Point = (
+        math.fsum(one.velocity_px_s[0] for one in members) / len(members),
+        math.fsum(one.velocity_px_s[1] for one in members) / len(members),
+    )
     return Group(
         group_id=story.group_id,
         members=members,
@@ -274,7 +327,7 @@ def _render(story: _Story, members: tuple[Track, ...], counts: tuple[int, int, i
         count_low=low,
         count_high=high,
         count_max=story.count_max,
-        confidence=1.0 - float(np.prod([1.0 - one.score for one in members])),
+        confidence=1.0 - math.prod(1.0 - one.score for one in members),
         box=hull,
         velocity_px_s=velocity,
         first_seen_s=story.first_seen_s,

@@ -1,8 +1,8 @@
 """How the camera itself moved between two pictures, for drones and vehicles: cheap, from the picture alone.
 
-Sparse corners are followed from the previous picture to this one, and the similarity (shift, turn, zoom) that most of them
-agree on is the camera's motion; people who walk are outvoted. A coarse shift found by phase correlation comes first,
-because at 2 frames/s a drone moves by more than corner tracking alone can reach.
+Sparse corners are followed from the previous picture to this one, and the similarity (shift, turn, zoom) that most of
+them agree on is the camera's motion; people who walk are outvoted. A coarse shift found by phase correlation comes
+first, because at 2 frames/s a drone moves by more than corner tracking alone can reach.
 """
 
 import cv2

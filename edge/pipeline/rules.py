@@ -1,12 +1,12 @@
 """Lines and zones: who crossed what, just now, and who stands where.
 
 A line has a dead band on both sides: feet must have been beyond it on one side and then beyond it on the other, so a
-person who stands on the line and sways never crosses it. The band is measured in body heights, because the sway of a box
-grows with the body. Each track counts once per direction, so somebody pacing to and fro does not add up to a crowd.
-Feet are used and not middles of boxes: the line lies on the ground.
+person who stands on the line and sways never crosses it. The band is measured in body heights, because the sway of a
+box grows with the body. Each track counts once per direction, so somebody pacing to and fro does not add up to a
+crowd. Feet are used and not middles of boxes: the line lies on the ground.
 
-Bodies that are out of sight cross nothing until they are seen again; then the whole hidden way counts. The memory of a
-track is dropped with the track.
+Bodies that are out of sight cross nothing until they are seen again; then the whole hidden way counts. The memory of
+a track is dropped with the track.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Rules:
     def update(
         self, tracks: Sequence[Track], t_s: float, width_px: int, height_px: int, *, ffc: bool = False
     ) -> RuleEvents:
-        """Tell what the tracks of one frame did. While the shutter is closed (``ffc``) nobody moves and nothing fires."""
+        """Tell what the tracks of one frame did; while the shutter is closed (``ffc``) nothing fires."""
         if not (self._lines or self._zones):
             return RuleEvents()
         size_px = np.array((width_px, height_px), np.float64)

@@ -1,16 +1,17 @@
 """Detections in, bodies out: follows every body through misses, false boxes, hiding, shutter pauses and camera motion.
 
-A track is believed (``confirmed``) once it was seen often enough and long enough, and kept for ``hidden_s`` once it is out
-of sight: a person behind a bush is still there. Three decisions would surprise a reader:
+A track is believed (``confirmed``) once it was seen often enough and long enough, and kept for ``hidden_s`` once it
+is out of sight: a person behind a bush is still there. Three decisions would surprise a reader:
 
-* Time is seconds, never frames. A thermal camera pauses for its shutter and changes its rate; a body must not live longer
-  because the rate fell. What counts against a body is the time in which it could have been seen and was not.
-* A body out of sight for more than ``_DIRECT_S`` is not matched with single boxes any more: its place has become so vague
-  that it would catch any false one. A new body must first be believed, and then takes over the old one's id when it
-  appears where the old one can be by now: where it vanished (it stopped) or along its way (it walked on).
+* Time is seconds, never frames. A thermal camera pauses for its shutter and changes its rate; a body must not live
+  longer because the rate fell. What counts against a body is the time in which it could have been seen and was not.
+* A body out of sight for more than ``_DIRECT_S`` is not matched with single boxes any more: its place has become so
+  vague that it would catch any false one. A new body must first be believed, and then takes over the old one's id
+  when it appears where the old one can be by now: where it vanished (it stopped) or along its way (it walked on).
 * A body covered by another walks with that other one until both part again.
 
-Sizes are relative to the body (the longer side of its box). Ids count up from 1 in each tracker. No pixels are looked at.
+Sizes are relative to the body (the longer side of its box). Ids count up from 1 in each tracker. No pixels are looked
+at.
 """
 
 from collections.abc import Sequence
@@ -104,10 +105,10 @@ class Tracker:
         """
         bodies = self._bodies
         unseen, free = np.ones(len(bodies), np.bool_), np.ones(len(boxes), np.bool_)
-        if not len(bodies) or not len(boxes):
-            return unseen, free
-        direct = bodies.hidden_s + min(elapsed_s, _GAP_S) <= _DIRECT_S + _TIGHT_S
         sure = boxes.score >= self._start_score
+        if not len(bodies) or not len(boxes):
+            return unseen, free & sure
+        direct = bodies.hidden_s + min(elapsed_s, _GAP_S) <= _DIRECT_S + _TIGHT_S
         for candidates, offered in ((bodies.confirmed, sure), (~bodies.confirmed, sure), (bodies.confirmed, ~sure)):
             rows, columns = np.nonzero(candidates & direct & unseen)[0], np.nonzero(offered & free)[0]
             if not len(rows) or not len(columns):

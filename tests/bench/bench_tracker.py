@@ -5,8 +5,9 @@ project does not want)::
 
     python tests/bench/bench_tracker.py /path/to/other/bin/python
 
-Every frame is given to all three one after the other, so what else the machine does hits them alike; the medians and their
-ratios are printed. Nothing of the other two is imported here: this file runs itself in the other interpreter as a worker.
+Every frame is given to all three one after the other, so what else the machine does hits them alike; the medians and
+their ratios are printed. Nothing of the other two is imported here: this file runs itself in the other interpreter as
+a worker.
 """
 
 import argparse
@@ -44,6 +45,7 @@ def crowd(people: int, frames: int, *, seed: int = 1) -> Iterator[tuple[float, l
 
 def ours() -> Callable[[float, list[list[float]]], float]:
     """Build our chain; calling it takes one frame and returns milliseconds, the making of records included."""
+    # here and not above, because the other interpreter, which runs this file too, has no edge
     from edge.config import AlertsConfig, GroupsConfig, LineConfig, TrackerConfig
     from edge.pipeline.alerts import AlertRaiser
     from edge.pipeline.groups import GroupCounter
@@ -104,13 +106,16 @@ def work(which: str) -> None:
     step = theirs(which)
     for line in sys.stdin:
         t_s, boxes = json.loads(line)
-        print(step(t_s, boxes), flush=True)
+        sys.stdout.write(f"{step(t_s, boxes)}\n")
+        sys.stdout.flush()
 
 
 def measure(python: str, people: int, frames: int) -> dict[str, float]:
     """Give the same frames to all three, frame by frame; median milliseconds by name."""
     workers = {
-        which: subprocess.Popen([python, __file__, "--worker", which], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        which: subprocess.Popen(
+            [python, __file__, "--worker", which], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for which in ("supervision", "norfair")
     }
     mine = ours()
@@ -140,15 +145,17 @@ def main() -> None:
     if given.worker:
         work(given.worker)
         return
-    print(f"{'people':>6} {'edge ms':>9} {'ByteTrack ms':>13} {'norfair ms':>11} {'share of it':>12} {'share of it':>12}")
+    sys.stdout.write(
+        f"{'people':>6} {'edge ms':>9} {'ByteTrack ms':>13} {'norfair ms':>11} {'share of it':>12} {'share of it':>12}\n"
+    )
     for people in (10, 100, 500):
         frames = given.frames if people <= 100 else max(given.frames // 3, 20)
         taken = measure(given.python, people, frames)
         mine = taken["edge"]
         shares = (mine / taken["supervision"], mine / taken["norfair"])
-        print(
+        sys.stdout.write(
             f"{people:>6} {mine:>9.2f} {taken['supervision']:>13.2f} {taken['norfair']:>11.2f}"
-            f" {shares[0]:>12.2f} {shares[1]:>12.2f}"
+            f" {shares[0]:>12.2f} {shares[1]:>12.2f}\n"
         )
 
 

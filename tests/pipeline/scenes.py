@@ -1,4 +1,4 @@
-"""Scenes for the tests of tracker, groups and alerts: a few walkers drawn in pixels, and a detector that errs on demand."""
+"""Scenes for the tests of tracker, groups and alerts: walkers drawn in pixels, and a detector that errs on demand."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
