@@ -26,6 +26,8 @@ _CELL_PX = 8.0  # one bump of the tile
 _FARTHEST_M = 1500.0
 _INVISIBLE = 1.6  # bumps smaller than the footprint by this factor are left out
 _COARSE_PX = 16.0
+_STRIP_PX = 32
+_GRID_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,30 @@ def _bumps(x: Reals, y: Reals, size_m: float, longer: float, turn: float, shift:
 
 
 def _pave(warm: Picture, road: Road, x: Reals, y: Reals, footprint_m: Reals) -> None:
-    nearest = np.full(x.shape, 1e9, np.float32)
+    # a road is smoother than what it crosses: its own temperature replaces half of the unevenness below
+    mean = np.float32(warm.mean())
+    for top in range(0, warm.shape[0], _STRIP_PX):
+        rows = slice(top, top + _STRIP_PX)
+        columns = _columns_near(road, x[rows], y[rows])
+        if columns is not None:
+            part = (rows, columns)
+            warm[part] = _paved(warm[part], road, _distance_m(road, x[part], y[part]), footprint_m[part], mean)
+
+
+def _columns_near(road: Road, x: Reals, y: Reals) -> slice | None:
+    """Find where in a strip a road can be, on a coarse grid: most strips see nothing of it, or a short piece."""
+    at = np.unique(np.append(np.arange(0, x.shape[1], _GRID_PX), x.shape[1] - 1))
+    ends = [0, x.shape[0] // 2, -1]
+    coarse_x, coarse_y = x[ends][:, at], y[ends][:, at]
+    gaps = [np.hypot(np.diff(coarse_x, axis=axis), np.diff(coarse_y, axis=axis)).max() for axis in (0, 1)]
+    near = np.flatnonzero((_distance_m(road, coarse_x, coarse_y) < road.width_m / 2 + 1 + sum(gaps)).any(axis=0))
+    if not len(near):
+        return None
+    return slice(int(at[max(near[0] - 1, 0)]), int(at[min(near[-1] + 1, len(at) - 1)]) + 1)
+
+
+def _distance_m(road: Road, x: Reals, y: Reals) -> Reals:
+    nearest: Reals = np.full(x.shape, 1e9, np.float32)
     for (x0, y0), (x1, y1) in pairwise(road.path_m):
         length = math.hypot(x1 - x0, y1 - y0) + 1e-9
         step_x, step_y = np.float32((x1 - x0) / length), np.float32((y1 - y0) / length)
@@ -182,16 +207,19 @@ def _pave(warm: Picture, road: Road, x: Reals, y: Reals, footprint_m: Reals) -> 
         beside = (y - np.float32(y0)) * step_x - (x - np.float32(x0)) * step_y
         beyond = np.maximum(np.maximum(-along, along - np.float32(length)), 0)
         nearest = np.minimum(nearest, np.sqrt(beside * beside + beyond * beyond))
+    return nearest
+
+
+def _paved(warm: Picture, road: Road, nearest: Reals, footprint_m: Reals, mean: np.float32) -> Picture:
     soft = np.maximum(footprint_m, np.float32(0.08))
     inside = np.clip((np.float32(road.width_m / 2) - nearest) / soft + np.float32(0.5), 0, 1)
-    # a road is smoother than what it crosses: its own temperature replaces half of the unevenness below
-    mean = np.float32(warm.mean())
-    warm += inside * (np.float32(road.warmer_c) + np.float32(0.5) * (mean - warm))
+    paved: Picture = warm + inside * (np.float32(road.warmer_c) + np.float32(0.5) * (mean - warm))
     if road.edge_warmer_c:
         kerb = np.clip(
             (np.float32(0.25) - np.abs(nearest - np.float32(road.width_m / 2))) / soft + np.float32(0.5), 0, 1
         )
-        warm += kerb * np.float32(road.edge_warmer_c) * np.minimum(np.float32(0.6) / soft, np.float32(1))
+        paved += kerb * np.float32(road.edge_warmer_c) * np.minimum(np.float32(0.6) / soft, np.float32(1))
+    return paved
 
 
 def _above_c(scenario: Scenario, pose: Pose, right: Reals, ahead: Reals, up: Reals) -> Reals:
