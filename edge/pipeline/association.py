@@ -76,6 +76,21 @@ def associate(
     return rows[order], columns[order], np.concatenate([np.ones(len(taken_rows)), trust])[order]
 
 
+def nearest(places: Floats, others: Floats, count: int) -> tuple[Floats, Indices]:
+    """Find the ``count`` (or fewer) nearest of ``others`` (M, 2), at least one, to each of ``places`` (N, 2).
+
+    Returns:
+        Distances and indices into ``others``, both (N, count), in no particular order.
+    """
+    count = min(count, len(others))
+    if len(places) * len(others) > _DENSE_PAIRS:
+        distance, index = cKDTree(others).query(places, k=range(1, count + 1))
+        return np.asarray(distance), np.asarray(index)
+    away = np.hypot(*(places[:, None, :] - others[None]).transpose(2, 0, 1))
+    index = np.argpartition(away, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(away, index, axis=1), index
+
+
 def _near(places: Floats, gate_px: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     if len(places) * len(boxes) <= _DENSE_PAIRS:
         near = np.abs(places[:, None, :] - boxes[None, :, :]).max(axis=2) <= gate_px[:, None]

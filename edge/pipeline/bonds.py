@@ -12,6 +12,7 @@ they do.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
 _TINY = 1e-9
+_LOOK_S = 0.18  # nobody changes company faster: bonds are weighed so often, and at once when somebody comes or goes
 _VELOCITY_S = 1.5  # time constant of the velocity that is compared
 _YOUNG_S = 1.5  # nobody is a stranger to those beside them before this age ...
 _YOUNG_HEIGHTS_S = 0.4  # ... unless their velocity, still vague, differs by this much more than is allowed
@@ -43,6 +45,7 @@ class Bonds:
         self._pairs: Ids = np.empty((0, 2), np.int64)
         self._strength: Floats = np.empty(0)
         self._ties = np.empty(0, np.bool_)
+        self._waited_s = 0.0
 
     def update(self, people: Sequence[Track], group_of: Mapping[int, int], t_s: float, elapsed_s: float) -> Ids:
         """Let ``elapsed_s`` pass and tell who is tied.
@@ -57,6 +60,10 @@ class Bonds:
             Pairs of ids, (K, 2).
         """
         ids = np.array([one.track_id for one in people], np.int64)
+        self._waited_s += elapsed_s
+        if self._waited_s < _LOOK_S and np.array_equal(ids, self._ids):
+            return self._pairs[self._ties]
+        elapsed_s, self._waited_s = self._waited_s, 0.0
         boxes = np.array([one.box for one in people]).reshape(-1, 4)
         feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
         height_px = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
@@ -133,7 +140,7 @@ class Bonds:
         """Rows of pairs that may be near and have no bond yet; the lower id first."""
         count = len(ids)
         if count <= _DENSE:
-            left, right = np.triu_indices(count, 1)
+            left, right = _all_pairs(count)
         else:
             from scipy.spatial import cKDTree  # noqa: PLC0415 - scipy takes most of a second to load
 
@@ -149,3 +156,8 @@ class Bonds:
             fresh = ~np.isin(left * count + right, at[:, 0] * count + at[:, 1])
             left, right = left[fresh], right[fresh]
         return left, right
+
+
+@lru_cache(maxsize=_DENSE + 1)
+def _all_pairs(count: int) -> tuple[Ids, Ids]:
+    return np.triu_indices(count, 1)

@@ -192,14 +192,14 @@ class GroupCounter:
         found = Counter[int]()
         if not coming or not people:
             return found
+        from edge.pipeline.association import nearest  # noqa: PLC0415 - loads scipy, which the tracker has done by now
+
         feet, heights_px = _feet(people)
         their_feet, their_heights_px = _feet(coming)
-        for foot, height_px in zip(their_feet, their_heights_px, strict=True):
-            offset = feet - foot
-            apart = np.hypot(offset[:, 0], offset[:, 1]) / np.maximum(heights_px, height_px)
-            nearest = int(apart.argmin())
-            if apart[nearest] <= self._config.join_distance_heights:
-                found[self._group_of[people[nearest].track_id]] += 1
+        distance, index = nearest(their_feet, feet, 1)
+        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index[:, 0]], their_heights_px)
+        for beside in index[distance[:, 0] <= reach_px, 0].tolist():
+            found[self._group_of[people[beside].track_id]] += 1
         return found
 
     def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:

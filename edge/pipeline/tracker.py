@@ -28,6 +28,7 @@ _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
 _COVERED_SHARE = 0.3  # of its box, and the vanished body is behind the other
 _SEEN_SHARE = 0.5  # of the frames since its birth, to be believed
+_LOOK_AT = 4  # so many nearest bodies are asked whether a box is their echo
 _COMPANION_HEIGHTS = 3.0  # a newborn this near to a believed body is expected to walk like it
 _REAPPEAR_HEIGHTS = 1.3  # how far from its expected way a body may reappear ...
 _REAPPEAR_HEIGHTS_S = 0.1  # ... and how that grows with the time out of sight ...
@@ -50,9 +51,9 @@ class Tracker:
             start_score: a detection below this only holds a body that is already followed; the detector's threshold.
         """
         # scipy takes most of a second to load, which neither a command's --help nor the first frame should pay
-        from edge.pipeline.association import associate  # noqa: PLC0415
+        from edge.pipeline.association import associate, nearest  # noqa: PLC0415
 
-        self._associate = associate
+        self._associate, self._nearest = associate, nearest
         self._config = config
         self._start_score = start_score
         self._bodies = Bodies()
@@ -191,15 +192,16 @@ class Tracker:
         velocity = np.zeros((len(columns), 2))
         seen = np.nonzero(bodies.confirmed & (bodies.hidden_s == 0.0))[0]
         if len(seen):
-            apart = np.abs(boxes.place[columns][:, None, :] - bodies.place[seen][None, :, :])
-            sizes, own = bodies.size[seen][None, :, :], boxes.size[columns][:, None, :]
+            distance, near = self._nearest(boxes.place[columns], bodies.place[seen], _LOOK_AT)
+            beside = seen[near]
+            apart = np.abs(boxes.place[columns][:, None, :] - bodies.place[beside])
+            sizes, own = bodies.size[beside], boxes.size[columns][:, None, :]
             shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=2)
             overlap = shared / (sizes.prod(axis=2) + own.prod(axis=2) - shared)
             fresh = overlap.max(axis=1) < self._config.duplicate_overlap
-            distance = np.hypot(apart[..., 0], apart[..., 1]) / boxes.height_px[columns][:, None]
-            nearest = distance.argmin(axis=1)
-            near = distance[np.arange(len(columns)), nearest] <= _COMPANION_HEIGHTS
-            velocity[near] = bodies.velocity[seen[nearest[near]]]
+            first = np.arange(len(columns)), distance.argmin(axis=1)
+            with_them = distance[first] <= _COMPANION_HEIGHTS * boxes.height_px[columns]
+            velocity[with_them] = bodies.velocity[beside[first][with_them]]
             columns, velocity = columns[fresh], velocity[fresh]
         bodies.add(self._next_id, boxes, columns, velocity, t_s)
         self._next_id += len(columns)
