@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, case, create_engine, delete, event, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError
 
 from edge.delivery.wire import About, AlertEvent, Health, encode
@@ -78,7 +77,10 @@ class Store:
         self._streams: OrderedDict[AlertKey, Stream] = OrderedDict()
         self._statements = _statements(self.engine)
         try:
-            schema.metadata.create_all(self.engine)
+            with self.engine.begin() as connection:
+                if self.engine.dialect.name == "sqlite":  # else each table would be a commit of its own
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                schema.metadata.create_all(connection)
             self._check_version()
         except DatabaseError as error:
             self.engine.dispose()
@@ -340,7 +342,11 @@ def _engine(url: str) -> Engine:
 
 
 def _statements(engine: Engine) -> dict[str, Any]:
-    upsert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+    upsert: Any
+    if engine.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415  (70 ms that most never need)
+    else:
+        from sqlalchemy.dialects.sqlite import insert as upsert  # noqa: PLC0415
     node, alert, stream = schema.node, schema.alert, schema.stream
 
     node_put = upsert(node)

@@ -47,7 +47,13 @@ class Login(Question):
     token: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class AlertView(BaseModel):
+class Answer(BaseModel):
+    """What the station says; only its description is ever built, and only when somebody asks for that."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class AlertView(Answer):
     """One alert as the station knows it."""
 
     node: str
@@ -64,7 +70,7 @@ class AlertView(BaseModel):
     data: AlertData = Field(description="the node's own words; lists leave out members")
 
 
-class RevisionView(BaseModel):
+class RevisionView(Answer):
     """One revision of an alert, in short."""
 
     rev: int
@@ -76,7 +82,7 @@ class RevisionView(BaseModel):
     priority: str
 
 
-class ActionView(BaseModel):
+class ActionView(Answer):
     """What an operator did."""
 
     at: str
@@ -92,7 +98,7 @@ class Card(AlertView):
     actions: list[ActionView]
 
 
-class Page(BaseModel):
+class Page(Answer):
     """One page of history."""
 
     alerts: list[AlertView]
@@ -100,7 +106,7 @@ class Page(BaseModel):
     count: int = Field(description="how many there are in all")
 
 
-class TroubleView(BaseModel):
+class TroubleView(Answer):
     """A camera that is blind or lost, or a node that says nothing."""
 
     id: int
@@ -115,7 +121,7 @@ class TroubleView(BaseModel):
     handled_note: str | None
 
 
-class CameraView(BaseModel):
+class CameraView(Answer):
     """How a camera stands."""
 
     camera: str
@@ -123,7 +129,7 @@ class CameraView(BaseModel):
     reason: str | None
 
 
-class NodeView(BaseModel):
+class NodeView(Answer):
     """One node of the registry."""
 
     node: str
@@ -139,7 +145,7 @@ class NodeView(BaseModel):
     about: About | None
 
 
-class StationState(BaseModel):
+class StationState(Answer):
     """The station itself."""
 
     time: str
@@ -152,7 +158,7 @@ class StationState(BaseModel):
     refused: int = Field(description="messages that could not be read since the start")
 
 
-class Live(BaseModel):
+class Live(Answer):
     """All that matters now."""
 
     station: StationState
@@ -162,7 +168,7 @@ class Live(BaseModel):
     nodes: list[NodeView]
 
 
-class RefusalView(BaseModel):
+class RefusalView(Answer):
     """A message that was refused."""
 
     at: str

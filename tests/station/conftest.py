@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from station_scene import Nodes
+from station_scene import Nodes, RunningStation
 
 from edge.delivery.brokers import Mosquitto, free_port, mosquitto_path
 from edge.station import schema
@@ -85,3 +85,12 @@ def nodes(broker: Mosquitto) -> Iterator[Nodes]:
     publisher = Nodes(broker.port)
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def station(broker: Mosquitto, tmp_path: Path) -> Iterator[RunningStation]:
+    """Give a station with a broker, both of their own."""
+    running = RunningStation(tmp_path, broker.port)
+    running.start()
+    yield running
+    running.stop()

@@ -1,14 +1,19 @@
 """What the station tests share: events as nodes send them, a publisher that is no code of ours, and waiting."""
 
+import http.client
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.delivery import wire
+from edge.station import run
+from edge.station.settings import StationConfig
 from edge.station.store import Heard
 
 BOOT = "01JD8ABCDEFGHJKMNPQRSTVWXY"
@@ -102,6 +107,60 @@ class Nodes:
         """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
+
+
+class RunningStation:
+    """A whole station in a thread, and a plain HTTP client for it; can be stopped and started on the same address."""
+
+    def __init__(self, folder: Path, broker_port: int, **settings: Any) -> None:
+        """Prepare one that keeps its database in ``folder``; ``settings`` replace tables of its configuration."""
+        self._settings = {
+            "delivery": {"port": broker_port, "backoff_max_s": 1.0},
+            "store": {"url": f"sqlite:///{folder}/station.sqlite"},
+        } | settings
+        self.port = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens to the broker."""
+        config = StationConfig.model_validate(
+            {**self._settings, "web": {"port": self.port, **self._settings.get("web", {})}}
+        )
+        ready: list[Any] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=run, args=(config, self._stopping), kwargs={"on_ready": ready.append})
+        self._thread.start()
+        self.port = eventually(lambda: ready)[0].port
+
+    def stop(self) -> None:
+        """End it."""
+        if self._thread is not None:
+            self._stopping.set()
+            self._thread.join(10.0)
+            assert not self._thread.is_alive()
+            self._thread = None
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """Ask ``/api/v1/{path}``, with POST when there is a body; give status, content and headers."""
+        return self.ask_raw(f"/api/v1/{path}", None if body is None else json.dumps(body).encode(), **headers)
+
+    def ask_raw(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """Ask any path."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        given = {"content-type": "application/json"} if body is not None else {}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET" if body is None else "POST", path, body, given)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        kind = told.get("content-type", "")
+        return answer.status, json.loads(content) if "json" in kind else content.decode(), told
 
 
 def eventually(holds: Callable[[], Any], within_s: float = 10.0) -> Any:
