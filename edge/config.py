@@ -8,7 +8,8 @@ from the file, else from the preset, else from the default, and ``Loaded.origins
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -35,6 +36,10 @@ class Section(BaseModel):
 File = TypeVar("File", bound=Section)
 
 
+def _twice(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
 class NodeConfig(Section):
     """``[node]``: this box."""
 
@@ -57,6 +62,12 @@ class LineConfig(Section):
         0.1, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
     )
 
+    @model_validator(mode="after")
+    def _has_a_length(self) -> "LineConfig":
+        if self.points[0] == self.points[1]:
+            raise ValueError(f"line '{self.id}' begins where it ends; it needs two different points")
+        return self
+
 
 class ZoneConfig(Section):
     """``[[camera.zone]]``: an area of the picture with a name."""
@@ -76,8 +87,9 @@ class ZoneConfig(Section):
 
     @model_validator(mode="after")
     def _has_an_area(self) -> "ZoneConfig":
-        if len(self.points) < _MIN_CORNERS:
-            raise ValueError(f"zone '{self.id}' has {len(self.points)} corners; it needs at least {_MIN_CORNERS}")
+        corners = len(set(self.points))
+        if corners < _MIN_CORNERS:
+            raise ValueError(f"zone '{self.id}' has {corners} different corners; it needs at least {_MIN_CORNERS}")
         return self
 
 
@@ -97,6 +109,14 @@ class CameraConfig(Section):
     )
     line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
     zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "CameraConfig":
+        for kind, named in (("lines", self.line), ("zones", self.zone)):
+            twice = _twice(one.id for one in named)
+            if twice:
+                raise ValueError(f"two {kind} of camera '{self.id}' are called '{twice[0]}'; their id must differ")
+        return self
 
 
 class PreprocessConfig(Section):
@@ -207,7 +227,13 @@ class SightConfig(Section):
     """``[sight]``: is the picture worth anything."""
 
     frozen_after_s: float = Field(
-        4.0, ge=0.5, le=600.0, description="the same picture for this long is a dead camera, not a shutter (0.5 to 3 s)"
+        4.0,
+        ge=0.5,
+        le=600.0,
+        description="the same raw picture for this long is a dead camera, not a shutter (0.5-3 s)",
+    )
+    frozen_8bit_after_s: float = Field(
+        30.0, ge=0.5, le=3600.0, description="... and of an 8-bit stream, which repeats itself when the scene is still"
     )
     min_contrast: float = Field(
         3.0,
@@ -289,15 +315,24 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _camera_ids_differ(self) -> "Config":
-        ids = [camera.id for camera in self.camera]
-        for twice in sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"two cameras are called '{twice}'; camera.id must differ")
+        twice = _twice(camera.id for camera in self.camera)
+        if twice:
+            raise ValueError(f"two cameras are called '{twice[0]}'; camera.id must differ")
         return self
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # the defaults are the border's: what is told there has been followed for a while and is worth a patrol
     "border": {},
-    "rescue": {},
+    # one lost person is everything: believed sooner, told sooner and louder, held for minutes behind trees
+    "rescue": {
+        "tracker.confirm_hits": 2,
+        "tracker.confirm_s": 0.2,
+        "tracker.hidden_s": 120.0,
+        "alerts.raise_after_s": 0.8,
+        "alerts.important_count": 1,
+        "alerts.urgent_count": 5,
+    },
 }
 """What a preset sets, by dotted name; anything in the file wins over it."""
 
@@ -361,6 +396,14 @@ def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) 
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(fault, text, path) for fault in error.errors())) from error
     return Loaded(config, dict(_origins(config, table, preset, text, path)), path)
+
+
+def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
+    """Spell out the paths, which a configuration means from the folder that it lies in itself."""
+    names = ("outbox_file", "password_file", "tls_ca_file", "tls_cert_file", "tls_key_file")
+    given = {name: getattr(delivery, name) for name in names}
+    paths = {name: str(base / Path(value).expanduser()) for name, value in given.items() if value}
+    return delivery.model_copy(update=paths)
 
 
 def settings(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -161,3 +161,15 @@ class Bonds:
 @lru_cache(maxsize=_DENSE + 1)
 def _all_pairs(count: int) -> tuple[Ids, Ids]:
     return np.triu_indices(count, 1)
+
+
+def nearest(places: Floats, others: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Find the nearest of ``others`` (M, 2), at least one, to each of ``places`` (N, 2): its row and distance, (N,)."""
+    if len(places) * len(others) > _DENSE**2:
+        from scipy.spatial import cKDTree  # noqa: PLC0415 - as above
+
+        distance, row = cKDTree(others).query(places)
+        return np.asarray(row), np.asarray(distance)
+    away = np.hypot(*(places[:, None, :] - others[None]).transpose(2, 0, 1))
+    row = away.argmin(axis=1)
+    return row, away[np.arange(len(places)), row]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import GroupsConfig
-from edge.pipeline.bonds import Bonds
+from edge.pipeline.bonds import Bonds, nearest
 from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 Floats = npt.NDArray[np.float64]
@@ -192,13 +192,11 @@ class GroupCounter:
         found = Counter[int]()
         if not coming or not people:
             return found
-        from edge.pipeline.association import nearest  # noqa: PLC0415 - loads scipy, which the tracker has done by now
-
         feet, heights_px = _feet(people)
         their_feet, their_heights_px = _feet(coming)
-        distance, index = nearest(their_feet, feet, 1)
-        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index[:, 0]], their_heights_px)
-        for beside in index[distance[:, 0] <= reach_px, 0].tolist():
+        index, distance_px = nearest(their_feet, feet)
+        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index], their_heights_px)
+        for beside in index[distance_px <= reach_px].tolist():
             found[self._group_of[people[beside].track_id]] += 1
         return found
 

@@ -25,6 +25,7 @@ from edge.records import CameraShift, Detection, Track
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
 _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone
+_STALL_S = 10.0  # after a pause this long only who is seen at once is still the same
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
 _COVERED_SHARE = 0.3  # of its box, and the vanished body is behind the other
 _SEEN_SHARE = 0.5  # of the frames since its birth, to be believed
@@ -143,8 +144,8 @@ class Tracker:
             del self._covered_by[track_id]
         just_gone = np.nonzero(unseen & (bodies.hidden_s == 0.0) & bodies.confirmed)[0]
         bodies.hidden_s[unseen] += max(min(elapsed_s, _GAP_S), _TIGHT_S)
-        if not shift.known:
-            bodies.leaving |= unseen  # the picture may have been cut to another scene: no long memory for what is gone
+        if not shift.known or elapsed_s > _STALL_S:
+            bodies.leaving |= unseen  # this may be another scene: no long memory for who is not in it
         if width_px is not None and height_px is not None:
             bodies.leaving |= unseen & self._beyond_edge(width_px, height_px, -0.5)
         seen = np.nonzero(~unseen)[0]

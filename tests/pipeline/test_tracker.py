@@ -118,6 +118,17 @@ def test_nothing_is_faster_than_a_person_can_be() -> None:
     assert not believed(tracks)
 
 
+def test_a_stalled_stream_is_no_absence_but_a_long_one_is_another_scene() -> None:
+    """After five seconds without frames the same people go on; after a minute those not seen at once are forgotten."""
+    for pause_s, expected in ((5.0, [1]), (60.0, [])):
+        tracker = Tracker(TrackerConfig())
+        for shot in film([Walker((160.0, 200.0))], seconds=2.0):
+            tracker.update(shot.detections, shot.t_s, **SIZE)
+        for step in range(12):
+            tracks = tracker.update((), 2.0 + pause_s + 0.1 * step, **SIZE)
+        assert [one.track_id for one in tracks] == expected
+
+
 def test_an_echo_of_a_body_is_no_second_body() -> None:
     """Two boxes on one person are one person."""
     shots = film([Walker((60.0, 200.0), (20.0, 0.0))], seconds=3.0)
