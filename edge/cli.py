@@ -5,6 +5,7 @@ and ``check-config`` need neither the model nor the camera libraries.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -42,7 +43,10 @@ PresetOption = Annotated[str | None, typer.Option(help="border or rescue; wins o
 ModelOption = Annotated[Path | None, typer.Option(help="An .onnx file with its manifest; default: the shipped model.")]
 UnsignedOption = Annotated[bool, typer.Option("--allow-unsigned", help="Load a model without a valid signature.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-FpsOption = Annotated[float, typer.Option(min=0.1, max=120.0, help="Rate of a folder of pictures, frames per second.")]
+FpsOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, max=120.0, help="Frames per second of a folder of pictures; default: camera.fps, else 9."),
+]
 FootageArgument = Annotated[list[Path], typer.Argument(help="Clips or folders of pictures.")]
 
 
@@ -56,9 +60,15 @@ def main() -> None:
     except EdgeError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe is gone: not worth a word
-        sys.exit(1)
+
+
+@app.callback()
+def _every_command() -> None:
+    """Keep standard output for results: what libraries log goes to standard error."""
+    from edge import log
+    from edge.config import LogConfig
+
+    log.configure(LogConfig(level="warning"))
 
 
 @app.command()
@@ -126,7 +136,7 @@ def replay(
     preset: PresetOption = None,
     model: ModelOption = None,
     allow_unsigned: UnsignedOption = False,
-    fps: FpsOption = 9.0,
+    fps: FpsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play footage through the deployed pipeline.
@@ -143,6 +153,8 @@ def replay(
     detector = _load_detector(config, base)
     outputs = Outputs(alerts=alerts, tracks=tracks, view=view, publish=publish)
     _check_outputs(alerts, tracks, view)
+    if view is not None and view.suffix.lower() != ".mp4":
+        raise ConfigError(f"--view {view}: the film is an .mp4; name it so")
     stopping = _stop_on_signals()
     with _progress("replay") as advance:
         report = play(
@@ -183,7 +195,7 @@ def detect(
     with _progress("detect") as advance:
         seen = detect_pictures(files, detector, config)
         for number, picture in enumerate(seen, start=1):
-            entries += coco_results(picture, number, counted_from=detector.score)
+            entries += coco_results(picture, number, min_score=min_score, counted_from=detector.score)
             advance(number, len(files))
     output.write_text(json.dumps(entries), encoding="utf-8")
     counted = sum(entry["counted"] for entry in entries)
@@ -193,8 +205,8 @@ def detect(
 @app.command()
 def subscribe(
     *,
-    host: Annotated[str, typer.Option(help="The broker.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 1883,
+    host: Annotated[str | None, typer.Option(help="The broker; default: the configuration's, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port; default: likewise, else 1883.")] = None,
     config_file: ConfigOption = None,
     node: Annotated[str | None, typer.Option(help="Only this node.")] = None,
     camera: Annotated[str | None, typer.Option(help="Only this camera.")] = None,
@@ -207,9 +219,16 @@ def subscribe(
     Example: edge subscribe --host broker.example --json
     """
     from edge import config
+    from edge.config import DeliveryConfig
     from edge.screen import Filter, listen
 
-    delivery = config.load(config_file).config.delivery if config_file else config.DeliveryConfig(host=host, port=port)
+    delivery = (
+        config.from_base(config.load(config_file).config.delivery, config_file.parent)
+        if config_file
+        else DeliveryConfig()
+    )
+    given = {"host": host, "port": port}
+    delivery = delivery.model_copy(update={name: value for name, value in given.items() if value is not None})
     wanted = Filter(node=node, camera=camera, priority=priority)
     listen(delivery, wanted, stopping=_stop_on_signals(), once=once, as_json=as_json)
 
@@ -226,14 +245,11 @@ def demo(
 
     Example: edge demo --once
     """
-    from edge import log
     from edge.clock import SystemClock
-    from edge.config import LogConfig
     from edge.demo import demonstrate
     from edge.screen import DemoScreen
     from edge.shipped import shipped
 
-    log.configure(LogConfig(level="warning"))
     config = _config(None, None, model, allow_unsigned=allow_unsigned)
     clips = footage or sorted(shipped("sample_footage").glob("*.mkv"))
     detector = _load_detector(config, Path())
@@ -245,7 +261,6 @@ def demo(
             stopping=_stop_on_signals(),
             on_broker=screen.broker,
             on_event=screen.event,
-            on_result=screen.result,
             loop=not once,
         )
 
@@ -269,7 +284,8 @@ def simulate(
     scenes = [load_scenario(name) for name in (scenario_names() if scenario == "all" else [scenario])]
     if scenario == "all" and not output.is_dir():
         raise ConfigError(f"--output {output}: must be a folder that exists when all scenarios are filmed")
-    _check_outputs(output)
+    if not output.is_dir():
+        _check_outputs(output)
     for scene in scenes:
         with _progress(scene.name) as advance:
             clip = film(scene, output, progress=advance)
@@ -405,10 +421,11 @@ def _config(
     """Read the configuration, if any, and lay the options of the command line over it."""
     from edge import config
 
-    text = file.read_text(encoding="utf-8") if file and file.is_file() else ""
+    text, table = "", dict[str, Any]()
     if file is not None:
         config.load(file)  # its faults are told with its own lines, before anything is laid over it
-    table = tomllib.loads(text)
+        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     if preset is not None:
         table["preset"] = preset
     section = table.setdefault("model", {})
@@ -458,10 +475,20 @@ def _speed(text: str) -> float | None:
 
 
 def _check_outputs(*paths: Path | None) -> None:
-    """Refuse before the work and not after it."""
+    """Refuse before the work and not after it.
+
+    Raises:
+        ConfigError: a file cannot be made there.
+    """
     for path in paths:
-        if path is not None and not path.resolve().parent.is_dir():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder; name a file in it")
+        if not path.resolve().parent.is_dir():
             raise ConfigError(f"{path}: the folder {path.resolve().parent} does not exist")
+        if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+            raise ConfigError(f"{path}: may not be written")
 
 
 def _stop_on_signals() -> threading.Event:

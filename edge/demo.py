@@ -47,7 +47,15 @@ def demonstrate(
     """
     if not clips:
         raise ConfigError("no footage to demonstrate with; name a clip or folder")
-    sections = tuple(footage_camera(clip, fps=9.0) for clip in clips)
+    for clip in clips:
+        with Footage(clip):  # what cannot be opened is told now; a node would wait for it for ever
+            pass
+    named = [footage_camera(clip) for clip in clips]
+    ids = [section.id for section in named]
+    sections = tuple(
+        section.model_copy(update={"id": f"{section.id[:60]}-{number}"}) if ids.count(section.id) > 1 else section
+        for number, section in enumerate(named, start=1)
+    )
     footage_of = {section.id: clip for section, clip in zip(sections, clips, strict=True)}
 
     def make_camera(section: CameraConfig) -> LiveFootage:

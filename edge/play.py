@@ -5,25 +5,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from edge import __version__
 from edge.capture.footage import Footage
 from edge.clock import SystemClock
-from edge.config import CameraConfig, Config
+from edge.config import CameraConfig, Config, from_base
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire import About, ModelIdentity, Topics, encode
+from edge.delivery.wire import ModelIdentity, Topics
 from edge.errors import CameraError, ConfigError, DeliveryError, EdgeError
 from edge.metrics import Metrics
 from edge.pipeline.detector import Detector
 from edge.records import Alert
-from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay
-from edge.service import from_base
-from edge.ulid import ulid
+from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay, slug
 from edge.view import View
 
 _DELIVERY_WAIT_S = 30.0  # without any message getting through after the last frame
@@ -110,7 +106,7 @@ def play(
     outputs: Outputs,
     *,
     speed: float | None,
-    fps: float,
+    fps: float | None,
     base: Path,
     stopping: threading.Event,
     advance: Callable[[int, int | None], None] = lambda _done, _total: None,
@@ -123,7 +119,7 @@ def play(
         detector: loaded model.
         outputs: what to write.
         speed: factor of real time; ``None`` for as fast as possible.
-        fps: rate of folders of pictures.
+        fps: rate of folders of pictures; ``None``: the camera's setting.
         base: folder that relative paths of the configuration are meant from.
         stopping: ends the replay early.
         advance: told of progress in frames.
@@ -133,7 +129,6 @@ def play(
 
     Raises:
         ConfigError: impossible outputs.
-        CameraError: footage that cannot be opened at all.
         DeliveryError: with ``publish``, messages that could not be delivered (they stay in the outbox).
     """
     if len(footage) > 1 and (outputs.tracks or outputs.view):
@@ -160,8 +155,6 @@ def play(
             try:
                 show.play(path, clip)
             except CameraError as error:
-                if clip.frames == 0:
-                    raise
                 clip.fault = str(error)
                 report.fault = report.fault or error
     return report
@@ -174,7 +167,7 @@ class _Show:
     config: Config
     detector: Detector
     speed: float | None
-    fps: float
+    fps: float | None
     stopping: threading.Event
     advance: Callable[[int, int | None], None]
     lines: FileIO | None
@@ -188,8 +181,12 @@ class _Show:
         clock, stories = SystemClock(), dict[str, GroupStory]()
         times_s: list[float] = []
         with ExitStack() as stack:
-            opened = stack.enter_context(Footage(path, camera_id=camera.id, fps=self.fps))
-            view = stack.enter_context(View(self.view, camera, fps=self.fps)) if self.view else None
+            opened = stack.enter_context(Footage(path, camera_id=camera.id, fps=camera.fps))
+            view = (
+                stack.enter_context(View(self.view, camera, self.config.preprocess, fps=camera.fps))
+                if self.view
+                else None
+            )
             pipeline = pipeline_for(path, self.config, camera, self.detector)
             alert_lines = self._alert_lines(path)
             frames = paced(opened, clock, speed=self.speed, stopping=self.stopping)
@@ -217,7 +214,7 @@ class _Show:
         return AlertLines(
             self.lines.write if self.lines else lambda _line: None,
             node=self.config.node.id,
-            boot_id=boot_id_of(path),
+            boot_id=boot_id_of(path, self.config),
             model=ModelIdentity(id=identity.id, version=identity.version, sha256=identity.sha256),
             publish=self.publish,
         )
@@ -235,7 +232,7 @@ def _follow(stories: dict[str, GroupStory], alerts: Sequence[Alert], t_s: float)
 
 
 def _matching(config: Config, path: Path) -> CameraConfig | None:
-    named = [camera for camera in config.camera if camera.id == path.stem]
+    named = [camera for camera in config.camera if camera.id == slug(path)]
     if named:
         return named[0]
     return config.camera[0] if len(config.camera) == 1 else None
@@ -248,12 +245,9 @@ def _publishing(config: Config, base: Path, stopping: threading.Event) -> Iterat
     metrics = Metrics(clock)
     topics = Topics(config.node.id)
     delivery = from_base(config.delivery, base)
-    started = datetime.fromtimestamp(clock.utc_s(), UTC)
-    about = About(
-        node=config.node.id, version=__version__, boot_id=ulid(0.0, "replay"), started=started, cameras=["replay"]
-    )
     with Outbox(delivery, clock=clock, metrics=metrics) as outbox:
-        courier = Courier(outbox, delivery, topics=topics, birth=lambda: encode(about), clock=clock, metrics=metrics)
+        # a name of its own and no word about the node's state: a running node of this name is not disturbed
+        courier = Courier(outbox, delivery, topics=topics, birth=None, clock=clock, metrics=metrics)
 
         def publish(alert: Alert, event: Callable[[int], bytes]) -> bytes:
             published = b""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import truth_path
+from edge.capture.footage import pictures_of, truth_path
 from edge.clock import Clock
 from edge.config import CameraConfig, Config
 from edge.delivery.wire import ModelIdentity, alert_event
@@ -75,7 +75,7 @@ def paced(frames: Iterable[Frame], clock: Clock, *, speed: float | None, stoppin
         yield frame
 
 
-def footage_camera(footage: Path, *, fps: float, base: CameraConfig | None = None) -> CameraConfig:
+def footage_camera(footage: Path, *, fps: float | None = None, base: CameraConfig | None = None) -> CameraConfig:
     """Settings of the camera that recorded a piece of footage.
 
     What an installer would have configured (lines, whether the camera moves) is taken from the clip's truth file when
@@ -83,15 +83,15 @@ def footage_camera(footage: Path, *, fps: float, base: CameraConfig | None = Non
 
     Args:
         footage: clip or folder.
-        fps: rate of a folder of pictures.
-        base: settings that win.
+        fps: rate of a folder of pictures, where it is given; wins over the settings'.
+        base: settings that win over the scene.
 
     Raises:
         ConfigError: the lines in the truth file are not lines.
     """
     given: dict[str, Any] = base.model_dump(exclude_unset=True) if base else {}
-    scene = _scene(truth_path(footage))
-    merged = {"id": slug(footage), **scene, **given, "source": f"footage:{footage}", "fps": fps}
+    rate = {} if fps is None else {"fps": fps}
+    merged = {"id": slug(footage), **_scene(truth_path(footage)), **given, "source": f"footage:{footage}", **rate}
     try:
         return CameraConfig.model_validate(merged)
     except ValueError as error:
@@ -118,19 +118,23 @@ def slug(footage: Path) -> str:
     return name[:64].strip("-") or "footage"
 
 
-def boot_id_of(footage: Path) -> str:
-    """Make the boot id of a replay from the footage's name and beginning, so that every replay agrees on it."""
-    digest = hashlib.sha256(footage.name.encode())
-    files = sorted(footage.iterdir())[:1] if footage.is_dir() else [footage]
-    for file in files:
-        with file.open("rb") as opened:
-            digest.update(opened.read(_HASHED_BYTES))
+def boot_id_of(footage: Path, config: Config) -> str:
+    """Make the boot id of a replay from the footage's name and beginning and the settings: the same replay, the same id.
+
+    The settings belong to it because alert ids follow from it: another threshold tells another story, and a control
+    room must not take it for the first one repeated.
+    """
+    digest = hashlib.sha256(config.model_dump_json(exclude={"delivery", "log", "metrics"}).encode())
+    digest.update(footage.name.encode())
+    first = pictures_of(footage)[0] if footage.is_dir() else footage
+    with first.open("rb") as opened:
+        digest.update(opened.read(_HASHED_BYTES))
     return ulid(0.0, digest.digest())
 
 
 def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople) -> Pipeline:
     """Make the pipeline that a replay of ``footage`` runs through."""
-    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage))
+    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage, config))
 
 
 class AlertLines:

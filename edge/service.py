@@ -24,7 +24,7 @@ from edge.capture import Camera
 from edge.capture.slot import Slots
 from edge.capture.sources import open_source
 from edge.clock import Clock, clock_quality
-from edge.config import CameraConfig, Config, DeliveryConfig
+from edge.config import CameraConfig, Config, from_base
 from edge.delivery import wire
 from edge.delivery.courier import Courier
 from edge.delivery.loglimit import LimitedLog
@@ -365,14 +365,6 @@ class Node:
             libraries={name: metadata.version(name) for name in _TOLD_LIBRARIES},
         )
         return wire.encode(about)
-
-
-def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
-    """Spell out the paths, which a configuration means from the folder that it lies in itself."""
-    names = ("outbox_file", "password_file", "tls_ca_file", "tls_cert_file", "tls_key_file")
-    given = {name: getattr(delivery, name) for name in names}
-    paths = {name: str(base / Path(value).expanduser()) for name, value in given.items() if value}
-    return delivery.model_copy(update=paths)
 
 
 def _temperatures_c() -> dict[str, float]:

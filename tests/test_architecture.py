@@ -15,7 +15,8 @@ FLOORS = {
     "config": 1, "metrics": 1,
     "capture": 2, "delivery": 2, "pipeline.stage": 2,
     "pipeline": 3,
-    "log": 4, "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4, "simulate": 4, "evaluate": 4,
+    "log": 4, "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4,
+    "simulate": 4, "evaluate": 4,
     "station": 4,
     "cli": 5,
 }  # fmt: skip

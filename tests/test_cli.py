@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from test_replay import TWO_PEOPLE, edge, fixed_model
 
-COMMANDS = ["run", "replay", "detect", "subscribe", "demo", "check-config", "simulate"]
+COMMANDS = [
+    *("run", "replay", "detect", "subscribe", "demo", "check-config", "simulate"),
+    *("evaluate detection", "evaluate counting", "evaluate sequence"),
+]
 
 
 def typed(*arguments, **options):
@@ -27,7 +30,7 @@ def typed(*arguments, **options):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_an_example(command, capsys):
     """--help ends with a line that can be copied."""
-    assert edge(command, "--help") == 0
+    assert edge(*command.split(), "--help") == 0
     assert f"Example: edge {command}" in " ".join(capsys.readouterr().out.split())
 
 
@@ -101,6 +104,38 @@ def test_a_reader_that_leaves_is_no_error():
         cwd=__file__.rsplit("/tests/", 1)[0],
     )
     assert "Traceback" not in done.stderr
+
+
+def test_min_score_is_kept(tmp_path):
+    """Claims below --min-score are not written, also when it lies above the model's own threshold."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((93, 101), np.uint8))
+    output = tmp_path / "found.json"
+    options = ["--output", output, "--model", model, "--allow-unsigned", "--min-score", "0.85"]
+    assert edge("detect", tmp_path / "a.png", *options) == 0
+    assert [entry["score"] for entry in json.loads(output.read_text())] == [0.9]
+
+
+def test_a_demo_of_nothing_ends_at_once(tmp_path, capsys):
+    """Footage that is not there is told, not waited for."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    assert edge("demo", "nowhere.mkv", "--once", "--model", model, "--allow-unsigned") == 1
+    assert "no such footage" in capsys.readouterr().err
+
+
+def test_a_demo_shows_alerts_of_every_clip(tmp_path, capsys):
+    """Broker, node and subscriber run together; two clips of one name are two cameras."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    for name in ("a", "b"):
+        (tmp_path / name / "film").mkdir(parents=True)
+        for index in range(30):
+            picture = np.random.default_rng(index).integers(0, 255, (93, 101)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / name / "film" / f"{index:02d}.png"), picture)
+    clips = [tmp_path / name / "film" for name in ("a", "b")]
+    assert edge("demo", *clips, "--once", "--model", model, "--allow-unsigned") == 0
+    shown = capsys.readouterr().out
+    for camera in ("demo/film-1", "demo/film-2"):
+        assert shown.count(camera) >= 2
 
 
 def test_help_needs_no_model_and_no_camera_library():

@@ -74,9 +74,19 @@ def test_every_value_knows_where_it_came_from(tmp_path):
         ("[node]\nid = 'North Gate'\n", 2, ["node.id", "'North Gate'"]),
         ("preset = 'forest'\n", 1, ["preset", "border", "rescue"]),
         ("[[camera]]\nid='a'\n", 1, ["camera.0.source", "missing"]),
-        ("[[camera]]\nid='a'\nsource='x'\n[[camera.zone]]\nid='z'\npoints=[[0,0],[1,1]]\n", 4, ["2 corners"]),
+        ("[[camera]]\nid='a'\nsource='x'\n[[camera.zone]]\nid='z'\npoints=[[0,0],[1,1]]\n", 4, ["2 different corners"]),
         ("[[camera]]\nid='a'\nsource='x'\n[[camera]]\nid='a'\nsource='y'\n", None, ["two cameras are called 'a'"]),
         ("[model]\nscore = nan\n", 2, ["model.score"]),
+        (
+            "[[camera]]\nid='a'\nsource='x'\n[[camera.line]]\nid='l'\npoints=[[0,0],[0,0]]\n",
+            4,
+            ["two different points"],
+        ),
+        (
+            "[[camera]]\nid='a'\nsource='x'\n" + 2 * "[[camera.line]]\nid='l'\npoints=[[0,0],[1,0]]\n",
+            1,
+            ["two lines of camera 'a' are called 'l'"],
+        ),
     ],
 )
 def test_a_fault_names_line_setting_and_cure(tmp_path, text, line, words):
@@ -118,7 +128,7 @@ def test_the_file_wins_over_the_preset():
             assert getattr(getattr(kept.config, section), name) == default
 
 
-def test_every_setting_has_a_default_and_a_reason():
+def test_every_setting_has_a_reason():
     """Each setting says in one line why it exists."""
     for name, field in settings():
         assert field.description, f"{name} has no description"

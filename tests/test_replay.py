@@ -66,7 +66,7 @@ def test_two_replays_give_the_same_bytes(film, model, tmp_path):
     assert third.read_bytes() == outputs[0][0]
     phases = [json.loads(line)["data"]["phase"] for line in outputs[0][0].splitlines()]
     assert (phases[0], phases[-1], phases.count("new"), phases.count("end")) == ("new", "end", 1, 1)
-    assert outputs[0][1].startswith(b"")
+    assert outputs[0][1].count(b"\n") > 20
 
 
 def test_tracks_are_motchallenge_text(film, model, tmp_path):
@@ -91,11 +91,55 @@ def test_the_view_is_a_film_of_every_frame(film, model, tmp_path):
     assert frames[20].mean() > 20
 
 
-def test_real_speed_takes_real_time(film, model):
-    """At --speed 8 four seconds of footage take half a second or a little more, at max less than real time."""
-    before_s = time.monotonic()
-    assert edge("replay", film, "--model", model, "--allow-unsigned", "--fps", "10", "--speed", "8") == 0
-    assert 0.4 <= time.monotonic() - before_s < 5.0
+def test_speed_is_a_factor_of_real_time(film, model, capsys):
+    """At --speed 8 four seconds of footage take half a second or a little more, however fast the machine is."""
+    assert edge("replay", film, "--model", model, "--allow-unsigned", "--fps", "10", "--speed", "8", "--json") == 0
+    (clip,) = json.loads(capsys.readouterr().out)["clips"]
+    assert 40 < clip["frames_per_s"] <= 40 / (39 / 80)
+
+
+def test_a_good_clip_is_told_even_when_the_next_is_missing(film, model, capsys):
+    """The report of what was played comes before the fault of what was not."""
+    assert edge("replay", film, "nowhere.mkv", "--model", model, "--allow-unsigned", "--json") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["clips"][0]["frames"] == 40
+    assert "nowhere.mkv" in printed.err
+
+
+def test_the_rate_of_the_configuration_holds(film, model, tmp_path, capsys):
+    """camera.fps counts for a folder of pictures unless --fps says otherwise; the camera is found by its slug."""
+    config = tmp_path / "node.toml"
+    config.write_text(
+        "[[camera]]\nid = 'film'\nsource = 'footage:film'\nfps = 2.0\n" + "[[camera]]\nid = 'b'\nsource = 'x'\n"
+    )
+    common = ["replay", film, "--model", model, "--allow-unsigned", "--config", config, "--json"]
+    assert edge(*common) == 0
+    assert json.loads(capsys.readouterr().out)["clips"][0]["duration_s"] == 19.5
+    assert edge(*common, "--fps", "4") == 0
+    assert json.loads(capsys.readouterr().out)["clips"][0]["duration_s"] == 9.75
+
+
+def test_other_settings_are_another_story(film, model, tmp_path):
+    """Alert ids follow from footage and settings: another threshold is not the first story repeated."""
+    ids = []
+    for preset in ("border", "rescue"):
+        file = tmp_path / f"{preset}.jsonl"
+        assert edge("replay", film, "--model", model, "--allow-unsigned", "--preset", preset, "--alerts", file) == 0
+        ids.append(json.loads(file.read_text().splitlines()[0])["data"]["alert_id"])
+    assert ids[0] != ids[1]
+
+
+def test_standard_output_is_only_the_result(film, model, tmp_path):
+    """With a dead broker the warnings go to standard error and the JSON stays JSON."""
+    config = tmp_path / "node.toml"
+    config.write_text("[delivery]\nport = 1\n")
+    code = "import edge.play; edge.play._DELIVERY_WAIT_S = 1.0; from edge.cli import main; main()"
+    options = ["--model", str(model), "--allow-unsigned", "--config", str(config), "--publish", "--json"]
+    command = [sys.executable, "-c", code, "replay", str(film), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "still in" in done.stderr
+    assert done.stdout == "" or json.loads(done.stdout)
 
 
 def test_a_replay_that_is_stopped_ends_its_alerts(film, model, tmp_path):
@@ -140,6 +184,8 @@ def test_damaged_footage_keeps_what_came_before(film, model, tmp_path, capsys):
         (["{film}", "--model", "none.onnx"], 3, "model.path"),
         (["{film}", "--preset", "forest"], 2, "preset"),
         (["{film}", "{film}", "--tracks", "t.txt"], 2, "one piece of footage"),
+        (["{film}", "--alerts", "{film}"], 2, "is a folder"),
+        (["{film}", "--view", "seen.mkv"], 2, ".mp4"),
     ],
 )
 def test_bad_input_has_its_word_and_its_exit_code(film, model, capsys, arguments, code, words):

@@ -293,7 +293,7 @@ def test_sigterm_is_as_quick_without_a_broker(tmp_path):
     """A dead link does not hold up a stop; the undelivered alerts stay in the outbox."""
     with socket.create_server(("127.0.0.1", 0)) as hole:
         process = started(written_config(tmp_path, hole.getsockname()[1]))
-        wait_until(lambda: (tmp_path / "outbox.sqlite").exists())
+        wait_until((tmp_path / "outbox.sqlite").exists)
         time.sleep(3.0)  # long enough for an alert to be raised; nobody can tell us
         before_s = time.monotonic()
         process.send_signal(signal.SIGTERM)

@@ -70,7 +70,7 @@ def judged(
             results = _watched(footage, pipeline, camera)
         else:
             frames = _given(truth, eyes, recorded)
-            pipeline = Pipeline(config, camera, detector, boot_id=boot_id_of(file))
+            pipeline = Pipeline(config, camera, detector, boot_id=boot_id_of(file, config))
             results = run_from_detections(truth, frames, pipeline)
         yield Clip(truth, results)
         advance(number, len(files))
