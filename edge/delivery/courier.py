@@ -44,11 +44,21 @@ class Courier:
         config: DeliveryConfig,
         *,
         topics: Topics,
-        birth: Callable[[], bytes],
+        birth: Callable[[], bytes] | None,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        """Prepare; ``birth`` writes the ``about`` document, anew for each connection."""
+        """Prepare.
+
+        Args:
+            outbox: what to drain.
+            config: the broker.
+            topics: of the node.
+            birth: writes the ``about`` document, anew for each connection; ``None`` for who only delivers messages in
+                the node's name (a replay): no word on its state, no will, and a client name beside the node's own.
+            clock: time.
+            metrics: what is counted.
+        """
         self._outbox = outbox
         self._config = config
         self._topics = topics
@@ -58,7 +68,8 @@ class Courier:
         self._log = LimitedLog(__name__, clock)
         self._backoff = Backoff(config.backoff_max_s)
         offline = Message(topics.availability, b"offline", retain=True)
-        self._dialer = Dialer(config, Caller(f"edge-{topics.node}", will=offline), clock=clock)
+        node = Caller(f"edge-{topics.node}", will=offline)
+        self._dialer = Dialer(config, node if birth else Caller(f"edge-{topics.node}-delivery"), clock=clock)
         self._wake = Wake()
         self._stopping = threading.Event()
         self._drain_until_s: float | None = None
@@ -118,19 +129,27 @@ class Courier:
         return self._trouble if flight is None else flight.fault
 
     def _run(self) -> None:
-        while True:
-            try:
-                self._run_once()
-                break
-            except DeliveryError as error:
-                self._lost(str(error))
-            except Exception as error:  # noqa: BLE001  # a fault of our own must not silence the node for good
-                self._lost(f"{type(error).__name__}: {error}")
-            finally:
-                self._flight = None
-            if not self._paused_for_another_try():
-                break
-        self._wake.close()
+        try:
+            while not self._carried_to_the_end():
+                if not self._paused_for_another_try():
+                    break
+        except DeliveryError as error:  # the outbox was closed under us: the service is gone
+            self._log.info("courier: ends", why=str(error))
+        finally:
+            self._wake.close()
+
+    def _carried_to_the_end(self) -> bool:
+        try:
+            self._run_once()
+        except DeliveryError as error:
+            self._lost(str(error))
+        except Exception as error:  # noqa: BLE001  # a fault of our own must not silence the node for good
+            self._lost(f"{type(error).__name__}: {error}")
+        else:
+            return True
+        finally:
+            self._flight = None
+        return False
 
     def _run_once(self) -> None:
         """Connect, say who we are, and carry messages until told to stop."""
@@ -153,11 +172,10 @@ class Courier:
     def _greet(self, link: Link, flight: Flight) -> None:
         self._metrics.count("delivery_connections")
         self._log.info("courier: connected", broker=self._config.host, mqtt=link.version, window=link.window)
-        for message in (
-            Message(self._topics.about, self._birth(), retain=True, content_type="application/json"),
-            Message(self._topics.availability, b"online", retain=True),
-        ):
-            self._send(link, flight, message, None)
+        if self._birth is not None:
+            about = Message(self._topics.about, self._birth(), retain=True, content_type="application/json")
+            for message in (about, Message(self._topics.availability, b"online", retain=True)):
+                self._send(link, flight, message, None)
         with self._lock:
             self._unsaid = dict.fromkeys(
                 topic for topic, state in self._states.items() if state.retain or topic in self._unsaid
@@ -274,7 +292,8 @@ class Courier:
         return self._stopping.is_set() and self._clock.monotonic_s() >= (self._drain_until_s or 0.0)
 
     def _say_goodbye(self, link: Link, flight: Flight) -> None:
-        self._send(link, flight, Message(self._topics.availability, b"offline", retain=True), None)
+        if self._birth is not None:
+            self._send(link, flight, Message(self._topics.availability, b"offline", retain=True), None)
         deadline_s = self._clock.monotonic_s() + _FAREWELL_S
         while flight.in_flight and self._clock.monotonic_s() < deadline_s:
             answers, _ = link.turn(_FAREWELL_S / 5)

@@ -173,7 +173,12 @@ class Outbox:
         """List ``(key, topic, last payload)`` of every story that has begun and not ended."""
         with self._lock:
             self._check_open()
-            stories = {story[0]: story for story in self._disk.stories()} if self._disk else {}
+            stories: dict[str, Story] = {}
+            if self._disk:
+                try:
+                    stories = {story[0]: story for story in self._disk.stories()}
+                except sqlite3.Error as error:
+                    self._unreadable(error)
             stories |= {story[0]: story for story in self._memory.stories()}
             return [stories[key] for key in sorted(stories) if key not in self._ended]
 
@@ -194,9 +199,7 @@ class Outbox:
             if self._closed:
                 return
             if self._disk is None:
-                self._disk = self._open()
-                if self._disk:
-                    self._last_seq = max(self._last_seq, self._disk.last_seq())
+                self._try_to_open()
             self._move_memory_to_disk()
             self._pay_owed()
             if self._disk and self._memory.is_empty() and not self._reserve_path.exists():
@@ -217,12 +220,24 @@ class Outbox:
         """Say how much waits, and for how long the oldest has."""
         with self._lock:
             self._check_open()
-            on_disk, disk_utc_s = self._disk.depth() if self._disk else (0, None)
+            on_disk, disk_utc_s = 0, None
+            if self._disk:
+                try:
+                    on_disk, disk_utc_s = self._disk.depth()
+                except sqlite3.Error as error:
+                    self._unreadable(error)
             in_memory, memory_utc_s = self._memory.depth()
             oldest = [utc_s for utc_s in (disk_utc_s, memory_utc_s) if utc_s is not None]
             oldest_s = max(0.0, self._clock.utc_s() - min(oldest)) if oldest else None
             waiting = on_disk + in_memory - len(self._owed) - len(self._confirmed)
             return Depth(max(0, waiting), in_memory, oldest_s if waiting else None, self._shed)
+
+    def _try_to_open(self) -> None:
+        try:
+            self._disk = self._open()
+            self._last_seq = max(self._last_seq, self._disk.last_seq() if self._disk else 0)
+        except (ConfigError, sqlite3.Error) as error:  # somebody else took the place meanwhile: memory goes on
+            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
 
     def _judge(self) -> None:
         if self._disk is None or not self._memory.is_empty():
@@ -307,10 +322,13 @@ class Outbox:
         try:
             return self._disk.after(seq, limit) if self._disk else []
         except sqlite3.Error as error:
-            if _code(error) in _CORRUPT:
-                self._recovered(error)
-            self._log.warning("outbox: cannot be read", why=str(error), file=str(self._path))
+            self._unreadable(error)
             return []  # asked again in a moment
+
+    def _unreadable(self, error: sqlite3.Error) -> None:
+        if _code(error) in _CORRUPT:
+            self._recovered(error)
+        self._log.warning("outbox: cannot be read", why=str(error), file=str(self._path))
 
     def _note_shed(self, shed: int) -> None:
         if shed:
