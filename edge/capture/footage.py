@@ -23,6 +23,7 @@ from edge.records import Frame, Pixels, Radiometry
 PICTURES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm"})
 VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".webm", ".m4v"})
 _COLOUR_DIMENSIONS = 3
+_WHITE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class Footage:
                 raise CameraError(f"{self.path}: more frames than the {len(times_s)} of its truth file")
             t_s = times_s[seq] if times_s else own_s
             radiometry = self._timing.radiometry if pixels.dtype == np.uint16 else Radiometry()
+            if radiometry is not None and radiometry.kind == "agc8" and pixels.dtype == np.uint16:
+                pixels = pixels.clip(0, _WHITE).astype(np.uint8)  # 8-bit pictures kept losslessly in a 16-bit clip
             yield Frame(
                 camera=self.camera_id,
                 seq=seq,

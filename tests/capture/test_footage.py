@@ -105,6 +105,19 @@ def test_the_truth_file_gives_times_start_and_radiometry(tmp_path):
     assert second.radiometry.kind == "centikelvin"
 
 
+def test_eight_bits_in_a_sixteen_bit_clip_are_eight_bits(tmp_path):
+    """A clip whose truth says agc8 gives uint8 pictures: they went through a camera's AGC once already."""
+    file = tmp_path / "clip.mkv"
+    picture = noise(0, np.uint8)
+    with VideoWriter(file, fps=9.0, width_px=WIDTH_PX, height_px=HEIGHT_PX) as writer:
+        writer.write(0.0, picture.astype(np.uint16))
+    truth = {"frames": [{"t_s": 0.0}], "radiometry": {"kind": "agc8"}}
+    (tmp_path / "clip.truth.json").write_text(json.dumps(truth))
+    (frame,) = frames_of(file)
+    assert frame.pixels.dtype == np.uint8
+    assert np.array_equal(frame.pixels, picture)
+
+
 def test_missing_footage_names_the_setting(tmp_path):
     """A path that is not there says which setting holds it."""
     with pytest.raises(CameraError, match=r"camera\.source"):
