@@ -19,6 +19,9 @@ from edge.ulid import ulid
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SETTLE_S = 0.9  # a group that has just come up may still be a part of another ...
 _SETTLED_S = 2.0  # ... but not when its people were followed for this long
+_ALONE_S = 4.5  # no group is told before this age that walks beside a group already told: it is about to join
+_BESIDE_HEIGHTS = 2.5
+_AS_FAST_HEIGHTS_S = 0.6
 _SECTORS = 8
 _SECTOR_SLACK = 0.15  # of a sector: a heading between two must not toggle
 _WALKING_HEIGHTS_S = 0.15  # slower than this a group has no heading
@@ -77,7 +80,7 @@ class AlertRaiser:
             if group.ended is not None:
                 alert = self._end(group, group.ended, t_s, captured_utc_s, size_px) if story else None
             elif story is None:
-                alert = self._raise(group, t_s, captured_utc_s, size_px) if self._is_due(group, t_s) else None
+                alert = self._raise(group, t_s, captured_utc_s, size_px) if self._is_due(group, groups, t_s) else None
             else:
                 alert = self._revise(group, story, t_s, captured_utc_s, size_px)
             if alert is not None:
@@ -103,7 +106,7 @@ class AlertRaiser:
             met[group.group_id] = known or _Met(t_s, parent.alert_id if parent else None)
         self._met = met
 
-    def _is_due(self, group: Group, t_s: float) -> bool:
+    def _is_due(self, group: Group, groups: Sequence[Group], t_s: float) -> bool:
         """Say whether a group is to be told: long enough followed, large enough, settled, and seen in this very frame.
 
         At 2 frames/s a person is believed so late that without the settling each of several who appear together would
@@ -114,7 +117,11 @@ class AlertRaiser:
         followed_s = t_s - group.first_seen_s
         settled = t_s - self._met[group.group_id].since_s >= _SETTLE_S or followed_s >= _SETTLED_S - _TIGHT_S
         long = followed_s >= self._config.raise_after_s - _TIGHT_S
-        return long and settled and group.count >= least and group.last_seen_s == t_s
+        if not (long and settled and group.count >= least and group.last_seen_s == t_s):
+            return False
+        young = group.parent is None and followed_s < _ALONE_S - _TIGHT_S
+        told = [one for one in groups if one.group_id in self._stories and one.ended is None] if young else []
+        return not any(_walks_with(group, one) for one in told)
 
     def _raise(self, group: Group, t_s: float, captured_utc_s: float, size_px: tuple[int, int]) -> Alert:
         first_seen_utc_s = captured_utc_s - (t_s - group.first_seen_s)
@@ -219,6 +226,17 @@ _ENDINGS: dict[EndReason, str] = {
     "restarted": "the node restarted",
     "stopped": "the node stopped",
 }
+
+
+def _walks_with(group: Group, other: Group) -> bool:
+    """Tell whether somebody of one group is beside somebody of another and about as fast."""
+    return any(
+        math.dist(one.foot_px, near.foot_px) <= _BESIDE_HEIGHTS * max(one.height_px, near.height_px)
+        and math.dist(one.velocity_px_s, near.velocity_px_s)
+        <= _AS_FAST_HEIGHTS_S * max(one.height_px, near.height_px, 1.0)
+        for one in group.members
+        for near in other.members
+    )
 
 
 def _sector(group: Group, before: int | None) -> int | None:

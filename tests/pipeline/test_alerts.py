@@ -130,7 +130,8 @@ def test_nobody_is_told_while_nobody_is_seen() -> None:
 def test_the_end_names_its_reason_and_the_group_it_joined() -> None:
     """A merge says into whose alert; the story is closed."""
     one = raiser()
-    other = {"group_id": 2, "first_seen_s": 0.0}
+    elsewhere = Track(2, "person", (200.0, 10.0, 210.0, 50.0), 0.9, (10.0, 0.0), 0.0, 0.0, confirmed=True)
+    other = {"group_id": 2, "members": (elsewhere,)}
     told = [
         alert for step in range(5) for alert in tell(one, 0.5 * step, group(0.5 * step), group(0.5 * step, **other))
     ]
@@ -138,6 +139,15 @@ def test_the_end_names_its_reason_and_the_group_it_joined() -> None:
     assert (end.phase, end.rev, end.merged_into) == ("end", 2, told[0].alert_id)
     assert end.alert_id == told[1].alert_id
     assert one.close("stopped", t_s=4.0, captured_utc_s=1e9 + 4.0, **SIZE)[0].alert_id == told[0].alert_id
+
+
+def test_a_newcomer_beside_a_told_group_is_not_told_alone() -> None:
+    """Whoever walks with a group is about to join it; only after some seconds beside it are they told on their own."""
+    one = raiser()
+    run(one, 2.0)
+    times = [2.5 + 0.5 * step for step in range(12)]
+    told = [alert for t_s in times for alert in tell(one, t_s, group(t_s), group(t_s, group_id=2, first_seen_s=2.0))]
+    assert [(alert.phase, alert.captured_utc_s - 1e9) for alert in told] == [("new", 6.5)]
 
 
 def test_closing_ends_everything_once() -> None:
