@@ -98,20 +98,20 @@ class Footage:
         source = iter(self._video) if self._video else self._read_pictures()
         times_s = self._timing.times_s
         seq = -1
+        told = self._timing.radiometry
         for seq, (own_s, pixels) in enumerate(source):
+            # 8-bit pictures may be kept losslessly in a 16-bit clip
+            own = pixels.clip(0, _WHITE).astype(np.uint8) if told is not None and told.kind == "agc8" else pixels
             if times_s and seq >= len(times_s):
                 raise CameraError(f"{self.path}: more frames than the {len(times_s)} of its truth file")
             t_s = times_s[seq] if times_s else own_s
-            radiometry = self._timing.radiometry if pixels.dtype == np.uint16 else Radiometry()
-            if radiometry is not None and radiometry.kind == "agc8" and pixels.dtype == np.uint16:
-                pixels = pixels.clip(0, _WHITE).astype(np.uint8)  # 8-bit pictures kept losslessly in a 16-bit clip
             yield Frame(
                 camera=self.camera_id,
                 seq=seq,
                 t_s=t_s,
                 captured_utc_s=self._timing.start_utc_s + t_s,
-                pixels=pixels,
-                radiometry=radiometry or Radiometry("counts"),
+                pixels=own,
+                radiometry=Radiometry() if own.dtype == np.uint8 else told or Radiometry("counts"),
             )
         if seq + 1 < len(times_s):
             raise CameraError(f"{self.path}: truncated: {seq + 1} of {len(times_s)} frames")

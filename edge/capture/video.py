@@ -69,7 +69,7 @@ class VideoReader:
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
         last_s: float | None = None
-        step_s = 0.0
+        step_s = 1.0 / float(stream.average_rate) if stream.average_rate else 0.0
         try:
             for picture in self._container.decode(stream):
                 t_s = float(picture.time) if picture.time is not None else (last_s or 0.0) + step_s
