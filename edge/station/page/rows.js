@@ -13,7 +13,7 @@ export function row(one, { open, take, past = false }) {
   const taking = calls(one) && !past;
   return make("li", { class: names.filter(Boolean).join(" "), "data-key": keyOf(one) },
     make("button", { type: "button", class: "open", onclick: open }, ...parts),
-    taking ? make("button", { type: "button", class: "take", "aria-label": `Take over ${titleOf(one)}`, onclick: take }, make("kbd", {}, "A"), " Take over") : null);
+    taking ? make("button", { type: "button", class: "take", onclick: take }, make("kbd", {}, "A"), " Take over", make("span", { class: "unseen" }, ` ${titleOf(one)}`)) : null);
 }
 
 export function titleOf(one) {
