@@ -95,7 +95,14 @@ def run(
         }
 
     hub = Hub(archive, state, time.utc_s)
-    ingest = Ingest(config.delivery.as_delivery(), store, hub.note, name=config.name, clock=time)
+    ingest = Ingest(
+        config.delivery.as_delivery(),
+        store,
+        hub.note,
+        name=config.name,
+        clock=time,
+        with_receipts=config.delivery.receipts,
+    )
     site = Site(store, archive, hub, ingest, clock=time, token=secret)
     web = _Web(application(site, token=secret), hub, listener)
     try:

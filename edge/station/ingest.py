@@ -20,7 +20,7 @@ from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.backoff import Backoff
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Arrival, Caller, Dialer, Link, Wake
+from edge.delivery.mqtt import Answer, Arrival, Caller, Dialer, Link, Wake
 from edge.delivery.wire import (
     AlertEvent,
     Topics,
@@ -30,6 +30,7 @@ from edge.delivery.wire import (
     parse_health,
 )
 from edge.errors import DeliveryError
+from edge.station.answers import Deeds, receipts
 from edge.station.store import Changes, Heard, Store
 
 BATCH = 256
@@ -65,6 +66,7 @@ class Ingest:
         *,
         name: str,
         clock: Clock,
+        with_receipts: bool = True,
     ) -> None:
         """Prepare.
 
@@ -74,6 +76,7 @@ class Ingest:
             on_changes: told after each commit, in the thread of the ingest; must not block.
             name: of the session at the broker.
             clock: time.
+            with_receipts: tell nodes what is on disk.
         """
         topics = Topics("+")
         filters = ((topics.alert, 1), (topics.health, 0), (topics.about, 1), (topics.availability, 1))
@@ -84,6 +87,8 @@ class Ingest:
         self._clock = clock
         self._log = LimitedLog(__name__, clock)
         self._backoff = Backoff(config.backoff_max_s)
+        self._with_receipts = with_receipts
+        self._deeds: Deeds | None = None
         self._wake = Wake()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -96,6 +101,13 @@ class Ingest:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def tell_deeds(self) -> None:
+        """Tell nodes now what an operator has just done; from any thread."""
+        deeds = self._deeds
+        if deeds is not None:
+            deeds.hurry()
+            self._wake.set()
 
     def stop(self) -> None:
         """End it; what has not been committed stays with the broker."""
@@ -115,7 +127,7 @@ class Ingest:
             except Exception as error:  # noqa: BLE001  # a fault of our own must not end the listening unseen
                 self._lost(f"{type(error).__name__}: {error}")
             finally:
-                self.listening_since_s = None
+                self.listening_since_s = self._deeds = None
             self._clock.wait(self._stopping, self._backoff.next_s())
         self._wake.close()
 
@@ -123,50 +135,59 @@ class Ingest:
         """Connect, and carry messages to the store until told to stop."""
         link = self._dialer.dial(self._stopping.is_set)
         try:
+            deeds = self._deeds = Deeds(self._store)
             self.fault, self.listening_since_s = None, self._clock.utc_s()
             self._log.info("ingest: connected", mqtt=link.version)
             while not self._stopping.is_set():
-                arrivals, lost = self._gather(link)
-                self._keep(arrivals)
+                deeds.tell(link, now_s=self._clock.monotonic_s(), now_utc_s=self._clock.utc_s())
+                arrivals, answers, lost = self._gather(link)
+                kept = self._keep(arrivals)
                 if lost is not None:
                     raise lost
                 for arrival in arrivals:
                     link.acknowledge(arrival)
+                for receipt in receipts(kept) if self._with_receipts else ():
+                    link.send(receipt)
+                deeds.answered(answers)
                 if arrivals:
                     self._backoff.reset()
         finally:
             link.close()
 
-    def _gather(self, link: Link) -> tuple[list[Arrival], DeliveryError | None]:
+    def _gather(self, link: Link) -> tuple[list[Arrival], list[Answer], DeliveryError | None]:
         """Take what is there, up to a batch; a connection lost on the way does not lose what came before."""
         gathered: list[Arrival] = []
+        answers: list[Answer] = []
         try:
-            _, arrivals = link.turn(_TURN_S, self._wake)
+            answers, arrivals = link.turn(_TURN_S, self._wake)
             while arrivals:
                 gathered += arrivals
                 if len(gathered) >= BATCH:
                     break
-                _, arrivals = link.turn(0.0)
+                more, arrivals = link.turn(0.0)
+                answers += more
         except DeliveryError as error:
-            return gathered, error
-        return gathered, None
+            return gathered, answers, error
+        return gathered, answers, None
 
-    def _keep(self, arrivals: list[Arrival]) -> None:
+    def _keep(self, arrivals: list[Arrival]) -> list[Heard]:
+        """Commit what can be read of a batch, and give what is on disk now."""
         heard = [one for arrival in arrivals if (one := self._read(arrival)) is not None]
         if not heard:
-            return
+            return []
         try:
             changes = self._store.take(heard)
         except (OperationalError, InterfaceError):
             raise
         except DBAPIError:
-            changes = self._keep_one_by_one(heard)
+            changes, heard = self._keep_one_by_one(heard)
         self.committed += len(heard)
         self._on_changes(changes)
+        return heard
 
-    def _keep_one_by_one(self, heard: list[Heard]) -> Changes:
+    def _keep_one_by_one(self, heard: list[Heard]) -> tuple[Changes, list[Heard]]:
         """Find the message that the database cannot hold: it must not keep the others out for ever."""
-        changes = Changes()
+        changes, kept = Changes(), []
         for one in heard:
             try:
                 found = self._store.take([one])
@@ -177,7 +198,8 @@ class Ingest:
             else:
                 changes.alerts |= found.alerts
                 changes.nodes |= found.nodes
-        return changes
+                kept.append(one)
+        return changes, kept
 
     def _read(self, arrival: Arrival) -> Heard | None:
         try:

@@ -88,6 +88,8 @@ action = Table(
     Column("who", String(80), nullable=False),
     Column("kind", String(12), nullable=False),  # acknowledge, dismiss, note
     Column("text", String(2000)),
+    Column("told", Integer, nullable=False),  # 1: the node's broker has taken it for a subscriber
+    Index("action_untold", "told", "utc_s"),
     Index("action_alert", "node", "alert_id"),
 )
 

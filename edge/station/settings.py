@@ -33,9 +33,13 @@ class BrokerConfig(Section):
     )
     backoff_max_s: float = Field(2.0, ge=1.0, le=3600.0, description="longest pause between two tries to connect")
 
+    receipts: bool = Field(
+        default=True, description="tell each node which of its alerts are on disk here, on edge/v1/{node}/receipt"
+    )
+
     def as_delivery(self) -> DeliveryConfig:
         """Say the same to the code that connects; the window is not bounded as a node's is."""
-        return DeliveryConfig(**self.model_dump()).model_copy(update={"window": _WINDOW})
+        return DeliveryConfig(**self.model_dump(exclude={"receipts"})).model_copy(update={"window": _WINDOW})
 
 
 class WebConfig(Section):

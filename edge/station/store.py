@@ -54,6 +54,19 @@ class Heard:
     retained: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an operator did about an alert, for its node."""
+
+    number: int
+    node: str
+    alert_id: str
+    deed: Deed
+    who: str
+    text: str | None
+    utc_s: float
+
+
 @dataclass(slots=True)
 class Changes:
     """What a write changed, for whoever shows it."""
@@ -158,9 +171,32 @@ class Store:
                         live=int(found.phase != "end"),
                     )
                 )
-            row = {"node": key[0], "alert_id": key[1], "utc_s": utc_s, "who": who, "kind": deed, "text": text}
+            row = {
+                "node": key[0],
+                "alert_id": key[1],
+                "utc_s": utc_s,
+                "who": who,
+                "kind": deed,
+                "text": text,
+                "told": 0,
+            }
             connection.execute(insert(schema.action), row)
         return Changes(alerts={key})
+
+    def untold(self, *, since_utc_s: float, limit: int) -> list[Told]:
+        """Give what operators did since then that the alert's node has not been told yet, the oldest first."""
+        table = schema.action
+        query = select(table).where(table.c.told == 0, table.c.utc_s >= since_utc_s).order_by(table.c.id).limit(limit)
+        with self.engine.connect() as connection:
+            return [
+                Told(row.id, row.node, row.alert_id, row.kind, row.who, row.text, row.utc_s)
+                for row in connection.execute(query)
+            ]
+
+    def mark_told(self, numbers: Sequence[int]) -> None:
+        """Note that nodes have been told."""
+        with self._write() as connection:
+            connection.execute(update(schema.action).where(schema.action.c.id.in_(numbers)).values(told=1))
 
     def acknowledge_trouble(self, number: int, *, who: str, note: str | None, utc_s: float) -> Changes:
         """Keep that an operator knows of a trouble; the first one who does is remembered.

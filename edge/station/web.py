@@ -159,6 +159,7 @@ class Site:
             self._store.act, _key(request), deed, who=who, text=text, utc_s=self._clock.utc_s()
         )
         self._hub.note(changes)
+        self._ingest.tell_deeds()
 
 
 ROUTES: tuple[tuple[str, str, str, str, Any, Any], ...] = (

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -109,6 +109,29 @@ class Nodes:
         self._client.loop_stop()
 
 
+class Listener:
+    """Hears what is said on a topic, through plain paho; as a context manager."""
+
+    def __init__(self, port: int, topic: str) -> None:
+        """Subscribe, and wait until that is granted."""
+        self.heard: list[tuple[str, Any]] = []
+        granted = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.on_message = lambda _c, _u, one: self.heard.append((one.topic, json.loads(one.payload)))
+        self._client.on_subscribe = lambda *_: granted.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.subscribe(topic, qos=1)
+        self._client.loop_start()
+        assert granted.wait(5.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
 class RunningStation:
     """A whole station in a thread, and a plain HTTP client for it; can be stopped and started on the same address."""
 
@@ -131,6 +154,7 @@ class RunningStation:
         self._thread = threading.Thread(target=run, args=(config, self._stopping), kwargs={"on_ready": ready.append})
         self._thread.start()
         self.port = eventually(lambda: ready)[0].port
+        eventually(lambda: self.ask("health")[0] != 503)
 
     def stop(self) -> None:
         """End it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from station_scene import Nodes, about, alert_id, event, eventually, health, payload
+from station_scene import Listener, Nodes, about, alert_id, event, eventually, health, payload
 
 from edge.clock import SystemClock
 from edge.delivery.brokers import Mosquitto
@@ -140,6 +140,29 @@ def test_hostile_messages_are_refused_counted_and_explained(start, nodes: Nodes,
     nodes.say("node-7/alert", payload(3, 1, seq=2))
     eventually(lambda: count(database) == 2)
     assert ingest.refused == 0
+
+
+def test_a_node_is_told_what_is_on_disk_and_what_operators_did(start, broker: Mosquitto, nodes: Nodes, database: Store):
+    """Receipts name event ids, repeated ones too; a deed waits for a node that is away, and is told once."""
+    ingest = start()
+    with Listener(broker.port, "edge/v1/node-7/receipt") as listener:
+        nodes.say("node-7/alert", payload(1, 1))
+        nodes.say("node-7/alert", payload(1, 1))
+        ids = eventually(lambda: (told := [one for _, told in listener.heard for one in told["ids"]])[1:] and told)
+        assert ids == 2 * [f"{alert_id(1)}:1"]
+    database.act(("node-7", alert_id(1)), "dismiss", who="Ada", text="deer", utc_s=SystemClock().utc_s())
+    ingest.tell_deeds()
+    with Listener(broker.port, "edge/v1/node-7/cmd/#") as listener:
+        for _ in range(2):
+            ingest.tell_deeds()
+            ((topic, told),) = eventually(lambda: list(listener.heard))
+        assert (topic, told["alert_id"], told["who"], told["text"]) == (
+            "edge/v1/node-7/cmd/dismiss",
+            alert_id(1),
+            "Ada",
+            "deer",
+        )
+    eventually(lambda: not database.untold(since_utc_s=0.0, limit=9))
 
 
 _STATION = textwrap.dedent("""
