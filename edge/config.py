@@ -197,7 +197,9 @@ class GroupsConfig(Section):
     end_after_s: float = Field(
         3.0, ge=0.0, le=600.0, description="a group with nobody left waits this long for somebody to come back"
     )
-    window_s: float = Field(2.0, ge=0.0, le=60.0, description="the count is the usual one of so many last seconds")
+    window_s: float = Field(
+        2.0, ge=0.0, le=60.0, description="the range of a count spans what was possible within so many last seconds"
+    )
 
     @model_validator(mode="after")
     def _leaving_is_farther_than_joining(self) -> "GroupsConfig":
@@ -394,8 +396,8 @@ def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) 
     try:
         config = Config.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(fault, text, path) for fault in error.errors())) from error
-    return Loaded(config, dict(_origins(config, table, preset, text, path)), path)
+        raise ConfigError("\n".join(_explain(fault, lines, path) for fault in error.errors())) from error
+    return Loaded(config, dict(_origins(config, table, preset, lines, path)), path)
 
 
 def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
@@ -442,7 +444,7 @@ def _origins(
     for place, _ in flatten(config.model_dump()):
         dotted = ".".join(str(part) for part in place)
         if _present(table, place):
-            line = _line_of(place, text)
+            line = _line_of(place, lines)
             yield dotted, f"{file_name}:{line}" if line else file_name
         elif dotted in PRESETS.get(preset, {}):
             yield dotted, f"preset {preset}"
@@ -476,7 +478,7 @@ def _present(table: Any, place: tuple[str | int, ...]) -> bool:
 def _explain(fault: Any, text: str, path: Path | None, kind: type[Section] = Config) -> str:
     place = tuple(part for part in fault["loc"] if not (isinstance(part, str) and part.startswith("function-")))
     dotted = ".".join(str(part) for part in place) or "configuration"
-    line = _line_of(place, text)
+    line = _line_of(place, lines)
     where = f"{path or 'configuration'}:{line}" if line else f"{path or 'configuration'}"
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown setting '{dotted}'{_suggestion(place, kind)}"
@@ -515,9 +517,17 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"]+)\s*=")
 
 
-def _line_of(place: tuple[str | int, ...], text: str) -> int | None:
-    """Find the line of a setting; tomllib keeps none. Follows table headers and counts the tables of each list."""
-    best: int | None = None
+def _line_of(place: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+    """Give the line of a setting, else of the nearest table around it."""
+    for depth in range(len(place), 0, -1):
+        if place[:depth] in lines:
+            return lines[place[:depth]]
+    return None
+
+
+def _lines_of(text: str) -> dict[tuple[str | int, ...], int]:
+    """Find the line of every table and key; tomllib keeps none. Counts the tables of each list."""
+    lines: dict[tuple[str | int, ...], int] = {}
     counts: dict[tuple[str, ...], int] = {}
     here: tuple[str | int, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -529,15 +539,10 @@ def _line_of(place: tuple[str | int, ...], text: str) -> int | None:
                 for deeper in [key for key in counts if len(key) > len(names) and key[: len(names)] == names]:
                     del counts[deeper]  # [[camera.line]] starts again under the next [[camera]]
             here = _indexed(names, counts)
-            if place[: len(here)] == here:
-                best = number if best is None or len(here) == len(place) else best
-            continue
-        key = _KEY.match(line)
-        if key:
-            full = here + tuple(part.strip('"') for part in key.group(1).split("."))
-            if place[: len(full)] == full and len(full) > 0:
-                return number
-    return best
+            lines.setdefault(here, number)
+        elif key := _KEY.match(line):
+            lines.setdefault(here + tuple(part.strip('"') for part in key.group(1).split(".")), number)
+    return lines
 
 
 def _indexed(names: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> tuple[str | int, ...]:

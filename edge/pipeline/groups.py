@@ -6,6 +6,13 @@ groups with a history. A group keeps its id when members leave or are hidden, be
 and not its persons. When groups merge the oldest id stays and the others end as ``merged``; when one splits, the
 larger part keeps the id and the smaller becomes a group with a ``parent``.
 
+The count is the number of members, and membership is already an estimate over time: a body enters it once it was seen
+often enough, and stays in it while hidden, until it has left the picture or was out of sight for the tracker's
+``hidden_s``. So no frame's misses or false boxes move it. The range adds what may be otherwise, and spans what was
+possible within the last ``window_s``: fewer by those on their way out of the picture and those hidden for long, more by
+those beside the group who are about to be believed. A binomial model of the detector's recall was left out: misses of
+single frames are bridged by the tracks, and what remains wrong comes from people arriving, leaving and hiding.
+
 Nothing here raises alerts or looks at pixels, and nothing is forgotten except by time.
 """
 
