@@ -22,14 +22,15 @@ from edge.clock import Clock, SystemClock
 from edge.delivery.wire import iso_utc
 from edge.errors import ConfigError
 from edge.station.archive import Archive
+from edge.station.database import backup
 from edge.station.hub import Hub
 from edge.station.ingest import Ingest
 from edge.station.settings import StationConfig, token
-from edge.station.store import Store, backup
+from edge.station.store import Store
 from edge.station.web import Site, application
 from edge.ulid import ulid
 
-__all__ = ["Served", "Store", "backup", "run"]
+__all__ = ["Served", "backup", "run"]
 
 _JUDGE_EVERY_S = 1.0
 _EXPIRE_EVERY_S = 3600.0

@@ -2,8 +2,8 @@
 
 A broker sends a message again until it is acknowledged, and a node sends an alert again until it is confirmed, so
 everything here may come twice: a revision is known by node, alert id and revision number, and an older revision that
-comes late is kept but changes nothing. An alert id belongs to the node that used it: no node can
-overwrite another's.
+comes late is kept but changes nothing. An alert id belongs to the node that used it: none
+can overwrite another's.
 
 SQLAlchemy Core and no ORM: rows are written by the hundred. One process writes at a time, and inside it one thread
 (``_writing``); SQLite in WAL mode lets everybody read meanwhile. ``synchronous=FULL`` because NORMAL may lose the last
@@ -11,21 +11,20 @@ commits when the power is cut, and what has been acknowledged to a broker is nev
 """
 
 import json
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, case, create_engine, delete, event, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from edge.delivery.wire import About, AlertEvent, Health, encode
 from edge.errors import ConfigError
 from edge.station import schema
+from edge.station.database import first_line, open_engine, safe_url, upserts
 from edge.station.gaps import Stream
 from edge.station.presence import Standing, loud, standing
 
@@ -36,7 +35,6 @@ Deed = Literal["acknowledge", "dismiss", "note"]
 
 _STREAMS_KEPT = 4096
 _DELETED_AT_ONCE = 500
-_BUSY_S = 5.0
 _HANDLED = {"acknowledge": "acknowledged", "dismiss": "dismissed"}
 
 
@@ -85,10 +83,10 @@ class Store:
         Raises:
             ConfigError: it cannot be opened, or a newer station wrote it.
         """
-        self.engine = _engine(url)
+        self.engine = open_engine(url)
         self._writing = threading.Lock()
         self._streams: OrderedDict[AlertKey, Stream] = OrderedDict()
-        self._statements = _statements(self.engine)
+        self._statements = upserts(self.engine)
         try:
             with self.engine.begin() as connection:
                 if self.engine.dialect.name == "sqlite":  # else each table would be a commit of its own
@@ -97,7 +95,7 @@ class Store:
             self._check_version()
         except DatabaseError as error:
             self.engine.dispose()
-            raise ConfigError(f"store.url {safe_url(url)}: {_first_line(error)}") from error
+            raise ConfigError(f"store.url {safe_url(url)}: {first_line(error)}") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -322,99 +320,6 @@ def standing_of(row: Any, *, now_utc_s: float, since_utc_s: float, silent_after_
         now_utc_s=now_utc_s,
         silent_after_s=silent_after_s,
     )
-
-
-def backup(store: Store, target: Path) -> None:
-    """Copy a SQLite database while the station goes on writing to it.
-
-    Raises:
-        ConfigError: the database is not SQLite, or the target cannot be written.
-    """
-    if store.engine.dialect.name != "sqlite":
-        raise ConfigError("backup copies SQLite only; use pg_dump for a PostgreSQL store.url")
-    if target.exists():
-        raise ConfigError(f"{target}: exists already; name a new file")
-    unfinished = target.with_name(target.name + ".part")
-    source = store.engine.raw_connection()
-    try:
-        copy = sqlite3.connect(unfinished)
-        try:
-            source.driver_connection.backup(copy)  # type: ignore[union-attr]  # it is a sqlite3.Connection here
-        finally:
-            copy.close()
-        unfinished.replace(target)  # whoever finds the file finds a whole one
-    except (sqlite3.Error, OSError) as error:
-        raise ConfigError(f"{target}: cannot be written: {error}") from error
-    finally:
-        source.close()
-
-
-def safe_url(url: str) -> str:
-    """Give a database URL without its password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def _first_line(error: DatabaseError) -> str:
-    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
-
-
-def _engine(url: str) -> Engine:
-    if url.startswith("postgresql"):
-        return create_engine("postgresql+pg8000://" + url.partition("://")[2], pool_pre_ping=True)
-    file = Path(url.removeprefix("sqlite:///"))
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"store.url {url}: {error}") from error
-    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
-
-    @event.listens_for(engine, "connect")
-    def _tune(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -16000", "temp_store = MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _statements(engine: Engine) -> dict[str, Any]:
-    upsert: Any
-    if engine.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415  (70 ms that most never need)
-    else:
-        from sqlalchemy.dialects.sqlite import insert as upsert  # noqa: PLC0415
-    node, alert, stream = schema.node, schema.alert, schema.stream
-
-    node_put = upsert(node)
-    new = node_put.excluded
-    values: dict[str, Any] = {
-        name: func.coalesce(new[name], node.c[name]) for name in ("boot_id", "availability", "about", "health")
-    }
-    values["heard_utc_s"] = case(
-        (new.heard_utc_s > node.c.heard_utc_s, new.heard_utc_s), else_=node.c.heard_utc_s
-    )  # a retained message may be older than what was heard since
-    alert_put = upsert(alert)
-    newer = alert_put.excluded
-    kept = {"node", "alert_id", "heard_utc_s", "handled", "handled_priority", "live"}
-    state = {column.name: newer[column.name] for column in alert.c if column.name not in kept}
-    for name in ("handled_by", "handled_utc_s", "handled_reason"):
-        del state[name]
-    state["live"] = case(
-        (newer.phase != "end", 1),
-        (alert.c.handled == "open", 1),
-        (newer.priority > alert.c.handled_priority, 1),
-        else_=0,
-    )
-    stream_put = upsert(stream)
-    ledger = {column.name: stream_put.excluded[column.name] for column in stream.c if not column.primary_key}
-    return {
-        "node": node_put.on_conflict_do_update(index_elements=["id"], set_=values),
-        "revision": upsert(schema.revision).on_conflict_do_nothing(),
-        "alert": alert_put.on_conflict_do_update(
-            index_elements=["node", "alert_id"], set_=state, where=newer.rev > alert.c.rev
-        ),
-        "stream": stream_put.on_conflict_do_update(index_elements=["node", "boot_id"], set_=ledger),
-    }
 
 
 def _alert_row(heard: Heard, alert_event: AlertEvent) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from edge.delivery import wire
 from edge.errors import ConfigError
 from edge.station import schema
 from edge.station.archive import Archive, Wanted
-from edge.station.store import Heard, Store, UnknownAlertError, backup, safe_url
+from edge.station.database import backup, safe_url
+from edge.station.store import Heard, Store, UnknownAlertError
 
 KEY = ("node-7", alert_id(1))
 
@@ -180,13 +181,11 @@ def test_old_alerts_go_with_all_that_belongs_to_them(store: Store):
 def test_a_batch_is_kept_whole_or_not_at_all(store: Store):
     """When the database refuses, nothing of the batch is there, and the same batch can come again."""
     good = heard(1, 1, seq=1)
-    bad = Heard("node-7", good.body, float("nan"))
     with pytest.raises(Exception):  # noqa: B017, PT011  # each driver has its own
         store.take([good, heard(2, 1, seq=3), Heard("x" * 65, "online", None)])  # type: ignore[arg-type]
     assert live(store) == []
     store.take([good])
     assert archive(store).gaps("node-7")[0]["missing"] == []
-    del bad
 
 
 def test_a_database_of_a_newer_station_is_refused(store: Store, url: str):
@@ -199,14 +198,15 @@ def test_a_database_of_a_newer_station_is_refused(store: Store, url: str):
 
 def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path):
     """The copy opens as a store, holds what was committed, and an existing file is left alone."""
-    store = Store(f"sqlite:///{tmp_path}/station.sqlite")
+    store_url = f"sqlite:///{tmp_path}/station.sqlite"
+    store = Store(store_url)
     store.take([heard(1, 1)])
-    backup(store, tmp_path / "copy.sqlite")
+    backup(store_url, tmp_path / "copy.sqlite")
     copy = Store(f"sqlite:///{tmp_path}/copy.sqlite")
     assert len(live(copy)) == 1
     copy.close()
     with pytest.raises(ConfigError, match="exists already"):
-        backup(store, tmp_path / "copy.sqlite")
+        backup(store_url, tmp_path / "copy.sqlite")
     store.close()
 
 

@@ -35,6 +35,7 @@ export function age(iso) {
 }
 
 export const hms = (iso) => iso.slice(11, 19);
+export const when = (iso) => (iso.slice(0, 10) === new Date(now_ms()).toISOString().slice(0, 10) ? hms(iso) : stamp(iso));
 export const stamp = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 19)}`;
 
 export const people = (data) => (data.count === 1 ? "person" : "people");

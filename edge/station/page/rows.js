@@ -1,6 +1,6 @@
 // One line of the list, live or past.
 
-import { age, hms, make, movement, people, range, stamp } from "./dom.js";
+import { age, make, movement, people, range, stamp, when } from "./dom.js";
 import { calls, isTrouble, keyOf, priorityOf } from "./state.js";
 
 const TAG = { urgent: "▲ urgent", important: "◆ important", routine: "● routine" };
@@ -36,17 +36,17 @@ function alertParts(alert, past) {
       make("span", { class: "how quiet" }, attended(alert))),
     make("span", { class: "age" },
       past ? stamp(alert.heard_at) : make("span", { "data-since": alert.heard_at }, age(alert.heard_at)),
-      make("small", { class: "quiet" }, data.phase === "end" ? "over" : `seen ${hms(data.last_seen)}`)),
+      make("small", { class: "quiet" }, data.phase === "end" ? "over" : `seen ${when(data.last_seen)}`)),
   ];
 }
 
 function troubleParts(trouble) {
-  const ended = trouble.ended_at ? `over since ${hms(trouble.ended_at)}` : "still so";
+  const ended = trouble.ended_at ? `over since ${when(trouble.ended_at)}` : "still so";
   return [
     make("span", { class: "number word" }, WORD[trouble.state]),
     make("span", {},
       make("span", { class: "where" }, `${trouble.node}${trouble.camera ? ` / ${trouble.camera}` : ""}`), make("br"),
-      make("span", { class: "what" }, trouble.camera ? "This camera sees nothing. " : "This node and all its cameras are lost. ", trouble.reason ?? ""), make("br"),
+      make("span", { class: "what" }, trouble.camera ? "This camera sees nothing" : "This node and all its cameras are lost", trouble.reason ? `: ${trouble.reason}` : ""), make("br"),
       make("span", { class: "how quiet" }, trouble.handled_by ? `${trouble.handled_by} knows` : "nobody has taken it over")),
     make("span", { class: "age" }, make("span", { "data-since": trouble.began_at }, age(trouble.began_at)), make("small", { class: "quiet" }, ended)),
   ];
@@ -54,7 +54,7 @@ function troubleParts(trouble) {
 
 export function attended(alert) {
   if (alert.louder_again) return `LOUDER than when ${alert.handled_by} took it over`;
-  if (alert.handled === "acknowledged") return `taken over by ${alert.handled_by} at ${hms(alert.handled_at)}`;
+  if (alert.handled === "acknowledged") return `taken over by ${alert.handled_by} at ${when(alert.handled_at)}`;
   if (alert.handled === "dismissed") return `dismissed by ${alert.handled_by}: ${alert.handled_reason}`;
   return "nobody has taken it over";
 }
