@@ -116,11 +116,12 @@ def check_config(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for name, value, origin in rows:
-        table.add_row(name, json.dumps(value), origin, style=None if origin == "default" else "bold")
-    Console().print(table)
+        table.add_row(name, Text(json.dumps(value)), origin, style=None if origin == "default" else "bold")
+    Console(markup=False).print(table)
 
 
 @app.command()

@@ -25,6 +25,11 @@ Nearby = Annotated[float, Field(ge=-1.0, le=2.0)]
 LinePoint = tuple[Nearby, Nearby]
 
 _MIN_CORNERS = 3
+_FAULTS_TOLD = 20
+_VALUE_CHARS = 80
+
+Lines = Mapping[tuple[str | int, ...], int]
+"""Line of every table and key of a file, by its place."""
 
 
 class Section(BaseModel):
@@ -369,7 +374,7 @@ def load_as(kind: type[File], path: Path) -> File:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(fault, text, path, kind) for fault in error.errors())) from error
+        raise ConfigError(_explained(error, text, path, kind)) from error
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -381,7 +386,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     try:
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # also of a number with thousands of digits
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -396,8 +403,8 @@ def resolve(table: dict[str, Any], *, text: str = "", path: Path | None = None) 
     try:
         config = Config.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(fault, lines, path) for fault in error.errors())) from error
-    return Loaded(config, dict(_origins(config, table, preset, lines, path)), path)
+        raise ConfigError(_explained(error, text, path, Config)) from error
+    return Loaded(config, dict(_origins(config, table, preset, _lines_of(text), path)), path)
 
 
 def from_base(delivery: DeliveryConfig, base: Path) -> DeliveryConfig:
@@ -438,7 +445,7 @@ def _overlay(preset: Mapping[str, Any], table: dict[str, Any]) -> dict[str, Any]
 
 
 def _origins(
-    config: Config, table: dict[str, Any], preset: Any, text: str, path: Path | None
+    config: Config, table: dict[str, Any], preset: Any, lines: Lines, path: Path | None
 ) -> Iterator[tuple[str, str]]:
     file_name = path.name if path else "given"
     for place, _ in flatten(config.model_dump()):
@@ -475,7 +482,14 @@ def _present(table: Any, place: tuple[str | int, ...]) -> bool:
     return True
 
 
-def _explain(fault: Any, text: str, path: Path | None, kind: type[Section] = Config) -> str:
+def _explained(error: ValidationError, text: str, path: Path | None, kind: type[BaseModel]) -> str:
+    lines, faults = _lines_of(text), error.errors()
+    told = [_explain(fault, lines, path, kind) for fault in faults[:_FAULTS_TOLD]]
+    more = [f"... and {len(faults) - _FAULTS_TOLD} more"] if len(faults) > _FAULTS_TOLD else []
+    return "\n".join([*told, *more])
+
+
+def _explain(fault: Any, lines: Lines, path: Path | None, kind: type[BaseModel]) -> str:
     place = tuple(part for part in fault["loc"] if not (isinstance(part, str) and part.startswith("function-")))
     dotted = ".".join(str(part) for part in place) or "configuration"
     line = _line_of(place, lines)
@@ -485,11 +499,11 @@ def _explain(fault: Any, text: str, path: Path | None, kind: type[Section] = Con
     if fault["type"] == "missing":
         return f"{where}: setting '{dotted}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(fault["input"], dict) else f", found {fault['input']!r}"
+    given = "" if isinstance(fault["input"], dict) else f", found {_short(fault['input'])}"
     return f"{where}: setting '{dotted}': {message}{given}"
 
 
-def _suggestion(place: tuple[str | int, ...], kind: type[Section] = Config) -> str:
+def _suggestion(place: tuple[str | int, ...], kind: type[BaseModel]) -> str:
     pattern = ".".join(part for part in place[:-1] if isinstance(part, str))
     known = [name.replace("[]", "") for name, _ in settings(kind)]
     siblings = {
@@ -509,6 +523,11 @@ def _suggestion(place: tuple[str | int, ...], kind: type[Section] = Config) -> s
     return f"; known here: {', '.join(sorted(siblings))}"
 
 
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _VALUE_CHARS else f"{text[:_VALUE_CHARS]}..."
+
+
 def _bare(name: str) -> str:
     return re.sub(r"_(s|ms|px|c|m|mb|kb|hz|min|h)$", "", name)
 
@@ -517,7 +536,7 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]\]?")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"]+)\s*=")
 
 
-def _line_of(place: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> int | None:
+def _line_of(place: tuple[str | int, ...], lines: Lines) -> int | None:
     """Give the line of a setting, else of the nearest table around it."""
     for depth in range(len(place), 0, -1):
         if place[:depth] in lines:

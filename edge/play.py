@@ -79,11 +79,12 @@ class Report:
         """Show it as tables."""
         from rich.console import Console  # noqa: PLC0415  (only who prints pays for it)
         from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
-        console = Console()
+        console = Console(markup=False, highlight=False)  # a file may be called [/red]
         for clip in self.clips:
             title = f"{clip.footage}: {clip.frames} frames, {clip.duration_s:.1f} s, {clip.frames_per_s:.1f} frames/s"
-            table = Table("raised", "ended", "people", "range", "most", "revisions", "why", title=title)
+            table = Table("raised", "ended", "people", "range", "most", "revisions", "why", title=Text(title))
             for group in clip.groups:
                 table.add_row(
                     f"{group.raised_s:.1f} s",
@@ -92,11 +93,11 @@ class Report:
                     f"{group.count_low}-{group.count_high}",
                     str(group.count_max),
                     str(group.revisions),
-                    ", ".join(group.reasons),
+                    Text(", ".join(group.reasons)),
                 )
             console.print(table)
             if clip.fault:
-                console.print(f"[red]{clip.footage}: {clip.fault}[/red]")
+                console.print(Text(f"{clip.footage}: {clip.fault}", style="red"))
 
 
 def play(

@@ -5,7 +5,6 @@ and every number on the wire is rounded.
 """
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import pictures_of, truth_path
+from edge.capture.footage import pictures_of, read_truth_file, truth_path
 from edge.clock import Clock
 from edge.config import CameraConfig, Config
 from edge.delivery.wire import ModelIdentity, alert_event
@@ -88,6 +87,7 @@ def footage_camera(footage: Path, *, fps: float | None = None, base: CameraConfi
 
     Raises:
         ConfigError: the lines in the truth file are not lines.
+        CameraError: the truth file cannot be read.
     """
     given: dict[str, Any] = base.model_dump(exclude_unset=True) if base else {}
     rate = {} if fps is None else {"fps": fps}
@@ -99,16 +99,16 @@ def footage_camera(footage: Path, *, fps: float | None = None, base: CameraConfi
 
 
 def _scene(truth: Path) -> dict[str, Any]:
-    if not truth.exists():
+    told = read_truth_file(truth)
+    if told is None:
         return {}
     try:
-        told = json.loads(truth.read_text(encoding="utf-8"))
         lines = tuple(
             {key: line[key] for key in ("id", "points", "to_left", "to_right") if key in line}
             for line in told.get("lines", ())
         )
         return {"line": lines, "moving": bool(told.get("camera", {}).get("moving", False))}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{truth}: not a truth file of edge: {error!r}") from error
 
 

@@ -1,6 +1,7 @@
 """Configuration: faults name the line, the setting and the nearest right name; origins are told."""
 
 import math
+import time
 import tomllib
 from pathlib import Path
 
@@ -107,6 +108,22 @@ def test_all_faults_are_told_at_once(tmp_path):
 def test_what_is_no_toml_is_told_with_its_line(tmp_path):
     """A broken bracket names the line where reading stopped."""
     assert "line 1" in fault(tmp_path, "[node\nid='x'\n")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 50_000, "[delivery]\nport = 1" + "0" * 5000])
+def test_hostile_toml_is_a_config_error(tmp_path, text):
+    """Deep nesting and endless numbers are refused in words."""
+    assert len(fault(tmp_path, text)) < 1000
+
+
+def test_a_thousand_zones_are_read_in_a_moment(tmp_path):
+    """Finding the lines of settings costs one pass over the file, not one for each setting."""
+    zone = "[[camera.zone]]\nid = 'z{}'\npoints = [[0, 0], [1, 0], [1, 1]]\n"
+    text = "[[camera]]\nid = 'a'\nsource = 'x'\n" + "".join(zone.format(number) for number in range(1000))
+    before_s = time.process_time()
+    loaded = load(written(tmp_path, text))
+    assert time.process_time() - before_s < 5.0
+    assert loaded.origins["camera.0.zone.999.id"] == "node.toml:3002"
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -6,6 +6,7 @@ does: of that file only the times, the start and the radiometry are read here, n
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ PICTURES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm"})
 VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".webm", ".m4v"})
 _COLOUR_DIMENSIONS = 3
 _WHITE = 255
+_LONGEST_S = 1e7  # four months: longer footage is a mistake in its times
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class Footage:
         Raises:
             CameraError: it is missing, empty or of a kind that cannot be read.
         """
-        if self.path.is_dir():
+        if os.path.isdir(self.path):  # noqa: PTH112
             self._pictures = pictures_of(self.path)
-        elif not self.path.exists():
+        elif not os.path.exists(self.path):  # noqa: PTH110  (Path.exists raises for a name no file can have)
             raise CameraError(f"{self.path}: no such footage; camera.source is footage:PATH of a clip or a folder")
         elif self.path.suffix.lower() in VIDEOS:
             self._video = VideoReader(self.path).__enter__()
@@ -173,8 +175,25 @@ def read_picture(file: Path) -> Pixels:
 
 def truth_path(footage: Path) -> Path:
     """Where the truth of a piece of footage lies, if there is any: ``NAME.truth.json`` beside it."""
-    stem = footage.name if footage.is_dir() else footage.stem
+    stem = footage.name if os.path.isdir(footage) else footage.stem  # noqa: PTH112  (see Footage.__enter__)
     return footage.parent / f"{stem}.truth.json"
+
+
+def read_truth_file(file: Path) -> dict[str, Any] | None:
+    """Read a truth file as JSON; ``None`` when there is none.
+
+    Raises:
+        CameraError: something is there that is not a JSON object.
+    """
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CameraError(f"{file}: not a truth file of edge: {error}") from error
+    if not isinstance(told, dict):
+        raise CameraError(f"{file}: not a truth file of edge: not a JSON object")
+    return told
 
 
 def read_timing(file: Path) -> Timing:
@@ -183,17 +202,19 @@ def read_timing(file: Path) -> Timing:
     Raises:
         CameraError: the file is there but cannot be understood.
     """
-    if not file.exists():
+    truth = read_truth_file(file)
+    if truth is None:
         return Timing()
     try:
-        truth: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         times_s = tuple(float(frame["t_s"]) for frame in truth["frames"])
         start = truth.get("start_utc")
         start_utc_s = datetime.fromisoformat(start).timestamp() if start else 0.0
         given = truth.get("radiometry")
         radiometry = Radiometry(given["kind"], given.get("scale"), given.get("offset")) if given else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CameraError(f"{file}: not a truth file of edge: {error!r}") from error
+    if any(not 0.0 <= t_s < _LONGEST_S for t_s in times_s):
+        raise CameraError(f"{file}: frames[].t_s must lie between 0 and {_LONGEST_S:.0f} s")
     if any(later <= earlier for earlier, later in itertools.pairwise(times_s)):
         raise CameraError(f"{file}: frames[].t_s must grow from frame to frame")
     return Timing(times_s, start_utc_s, radiometry)

@@ -200,6 +200,25 @@ def test_a_truth_file_that_is_none_is_named(tmp_path):
         Footage(file).__enter__()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", "null", '{"frames": [{"t_s": 1' + "0" * 400 + "}]}", '{"frames": [{"t_s": NaN}]}',
+     '{"frames": [{"t_s": 1e300}]}', '{"frames": [{"t_s": -1}]}', '{"frames": [3]}', '{"frames": []'],
+)  # fmt: skip
+def test_hostile_truth_is_a_camera_error(tmp_path, text):
+    """Nesting, huge numbers, NaN and wrong types in a truth file are told, never raised as something else."""
+    file = clip_of(tmp_path, count=1)
+    (tmp_path / "clip.truth.json").write_text(text)
+    with pytest.raises(CameraError, match=r"clip\.truth\.json"):
+        Footage(file).__enter__()
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    """A name of a thousand letters is a camera error."""
+    with pytest.raises(CameraError, match=r"no such footage"):
+        Footage(tmp_path / ("a" * 1000 + ".mkv")).__enter__()
+
+
 def test_a_video_without_pictures_is_told(tmp_path):
     """A sound file in a video container has no video stream."""
     file = tmp_path / "sound.mkv"
