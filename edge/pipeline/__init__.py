@@ -89,7 +89,9 @@ class Pipeline:
         self._tracker = Tracker(config.tracker, start_score=detector.score)
         self._rules = Rules(camera.line, camera.zone)
         self._groups = GroupCounter(config.groups)
-        self._alerts = AlertRaiser(config.alerts, camera=camera.id, boot_id=boot_id)
+        self._alerts = AlertRaiser(
+            config.alerts, camera=camera.id, boot_id=boot_id, lines=camera.line, zones=camera.zone
+        )
         self._latest: Moment | None = None
 
     def process(self, frame: Frame) -> Result:

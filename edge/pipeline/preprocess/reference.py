@@ -134,11 +134,12 @@ def percentiles(pixels: Pixels, config: PreprocessConfig) -> tuple[float, float]
 def map_linear(pixels: Pixels, low: float, high: float) -> npt.NDArray[np.uint8]:
     """Map counts to 0..255: ``round((counts - low) * 255 / (high - low))``, saturated at both ends.
 
-    The limits are rounded outward to whole counts first; so the saturating subtraction does the lower clip exactly, and
-    two vectorised passes do the job on every OpenCV (the 16-bit ``cv2.LUT`` is missing before 4.14).
+    The limits are rounded outward to whole counts first; so the subtraction does the lower clip exactly, and a
+    few vectorised passes do the job on every OpenCV (the 16-bit ``cv2.LUT`` is missing before 4.14).
     """
     black, white = math.floor(low), math.ceil(high)
     gain = _WHITE / (white - black)
-    shifted = cv2.subtract(pixels, float(black)) if black > 0 else pixels
+    # numpy, because cv2.subtract takes a picture of 4x1 pixels for a colour
+    shifted = np.maximum(pixels, np.uint16(black)) - np.uint16(black) if black > 0 else pixels
     picture: npt.NDArray[np.uint8] = cv2.convertScaleAbs(shifted, alpha=gain, beta=max(-black * gain, 0.0))
     return picture
