@@ -1,1 +1,1 @@
-T+pABknH5TNgY+V49kxt9JGCAUBWHSlkuxFEssPkfbrDm3VFx6cRFzkngfcGuBkiWMQfap4zhXu9wUcedKiVAQ==
+TDcnMbfhAlvbrsasvMLwYg/2yHmJsjn+n/ubY4ITygrsuwooyHsw3G1Uh2zQaKOb/xefk4tzMnQ4TN0I/HmzAA==
