@@ -184,7 +184,7 @@ _STATION = textwrap.dedent("""
 """)
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_killed_station_loses_nothing_and_doubles_nothing(
     rounds: int, broker: Mosquitto, nodes: Nodes, tmp_path: Path
 ):

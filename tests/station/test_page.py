@@ -164,6 +164,24 @@ def test_an_operator_needs_only_keys(browser, station: RunningStation, nodes: No
         until(page, "document.querySelectorAll('#past .row').length === 3")
 
 
+def test_enter_means_what_was_typed(browser, station: RunningStation, nodes: Nodes):
+    """The first deed asks who is there; Enter in a field sends the field, and Escape does nothing at all."""
+    nodes.say("node-7/alert", payload(1, 1))
+    with page_of(browser, station) as page:
+        page.wait_for_selector(_LIVE)
+        page.evaluate("localStorage.removeItem('edge-operator')")
+        page.keyboard.press("a")
+        page.keyboard.press("Escape")
+        page.keyboard.press("d")
+        page.locator("#why-input").fill("a bear")
+        page.keyboard.press("Enter")
+        page.locator("#who-input").fill("Ada")
+        page.keyboard.press("Enter")
+        told = eventually(lambda: (card := station.ask(f"alerts/node-7/{alert_id(1)}")[1])["actions"] and card)
+        assert [(one["who"], one["kind"], one["text"]) for one in told["actions"]] == [("Ada", "dismiss", "a bear")]
+        assert page.locator("#who-name").inner_text() == "Ada"
+
+
 def test_it_sounds_until_somebody_attends(browser, station: RunningStation, nodes: Nodes):
     """The sound begins with the alert and ends with the acknowledgement."""
     with page_of(browser, station) as page:
@@ -259,6 +277,7 @@ def test_nothing_that_a_node_says_runs(browser, station: RunningStation, nodes: 
         assert page.locator("#list img, #wall img, #card img").count() == 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_alerts_in_history(browser, broker: Mosquitto, tmp_path: Path):
     """The first page is there at once, scrolling brings the next ones, and the live list stays short."""
     store = Store(f"sqlite:///{tmp_path}/station.sqlite")
@@ -294,6 +313,7 @@ def test_ten_thousand_alerts_in_history(browser, broker: Mosquitto, tmp_path: Pa
         station.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_view_can_be_read_and_named(browser, station: RunningStation, nodes: Nodes, theme: str):
     """axe-core finds no serious fault in any view, and pictures of each are kept."""

@@ -279,7 +279,9 @@ function tick() {
   $("clock").textContent = `${new Date(now_ms()).toISOString().slice(11, 19)} UTC`;
 }
 
-$("reasons").append(...REASONS.map((reason, index) => make("button", { value: `=${reason}` }, make("kbd", {}, String(index + 1)), ` ${reason}`)));
+$("reasons").append(...REASONS.map((reason, index) => make("button", { type: "button", onclick: () => $("ask-why").close(`=${reason}`) }, make("kbd", {}, String(index + 1)), ` ${reason}`)));
+// Not submit buttons: Enter in a field presses the first of those, and must neither cancel nor pick a reason.
+for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", () => button.closest("dialog").close("cancel"));
 $("who-name").textContent = localStorage.getItem("edge-operator") ?? "not set";
 $("who").addEventListener("click", () => operator(true));
 $("mute").addEventListener("click", () => sound.mute());
