@@ -11,8 +11,8 @@ from models.training.train import Plan, train
 PLAN_OPTIONS = {"steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "leave_out": str}
 
 
-def main() -> None:
-    """Runs the command that the command line names."""
+def read_command_line() -> argparse.Namespace:
+    """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -34,6 +34,7 @@ def main() -> None:
     look.add_argument("model", type=Path)
     look.add_argument("--data", type=Path, default=Path("../shared/data"))
     look.add_argument("--score", type=float, default=0.4, help="threshold for counts and recalls")
+    look.add_argument("--enlarge", type=float, default=1.0, help="scale pictures up first; default 1")
     look.add_argument("--output", type=Path)
 
     show = commands.add_parser("tables", help="the card's tables from the JSON of measure")
@@ -50,7 +51,12 @@ def main() -> None:
     ship.add_argument("--name", default="thermal-person")
     ship.add_argument("--version", required=True)
 
-    told = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Runs the command that the command line names."""
+    told = read_command_line()
     if told.command == "train":
         plan = Plan(**{name: getattr(told, name) for name in PLAN_OPTIONS})
         train(told.data, told.work, plan, told.start, told.resume)
@@ -61,7 +67,7 @@ def main() -> None:
     elif told.command == "measure":
         from models.training.report import report  # noqa: PLC0415, pycocotools only where it is needed
 
-        text = json.dumps(report(told.model, told.data, told.score), indent=1)
+        text = json.dumps(report(told.model, told.data, told.score, told.enlarge), indent=1)
         print(text) if told.output is None else told.output.write_text(text + "\n")
     elif told.command == "tables":
         from models.training.tables import tables  # noqa: PLC0415

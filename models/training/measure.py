@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -38,22 +39,29 @@ class Found:
 
 
 class Detector:
-    """An exported file, one thread. Pictures are padded to multiples of 32 with their mean level."""
+    """An exported file, one thread. Pictures are padded to multiples of 32 with their mean level.
 
-    def __init__(self, path: Path, nms_iou: float = NMS_IOU) -> None:
+    ``enlarge`` is how much a picture is scaled up first; the boxes come back in its own pixels.
+    """
+
+    def __init__(self, path: Path, nms_iou: float = NMS_IOU, enlarge: float = 1.0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.nms_iou = nms_iou
+        self.enlarge = enlarge
 
     def __call__(self, grey: Grey, score: float = KEEP_SCORE) -> Float:
         """Boxes of one picture (H, W): (N, 5) rows within it, best first."""
+        if self.enlarge != 1:
+            how = cv2.INTER_LINEAR
+            grey = np.asarray(cv2.resize(grey, None, fx=self.enlarge, fy=self.enlarge, interpolation=how), np.uint8)
         h, w = grey.shape
         if h % 32 or w % 32:
             grey = np.pad(grey, ((0, -h % 32), (0, -w % 32)), constant_values=int(grey.mean()))
         rows = np.asarray(self.session.run(None, {"image": grey[None, None]})[0], np.float32)[0]
         rows = suppress(rows, score, self.nms_iou)
-        rows[:, :4] = np.clip(rows[:, :4], 0, [w, h, w, h])
+        rows[:, :4] = np.clip(rows[:, :4], 0, [w, h, w, h]) / self.enlarge
         return rows
 
 

@@ -33,10 +33,10 @@ SETTINGS = {
 THRESHOLDS = tuple(round(0.2 + 0.02 * n, 2) for n in range(31))
 
 
-def report(model: Path, data: Path, score: float) -> dict[str, object]:
+def report(model: Path, data: Path, score: float, enlarge: float = 1.0) -> dict[str, object]:
     """Everything the card says about ``val``, at the shipped threshold ``score`` where one is needed."""
-    detector = Detector(model)
-    told: dict[str, object] = {"model": model.name, "score": score}
+    detector = Detector(model, enlarge=enlarge)
+    told: dict[str, object] = {"model": model.name, "score": score, "enlarge": enlarge}
     all_found: list[Found] = []
     for name in SETS:
         pictures = read_set(data / name, "val")
