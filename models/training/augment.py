@@ -268,7 +268,7 @@ def control_gain(rng: Random, grey: Float) -> Float:
         clahe = cv2.createCLAHE(float(rng.uniform(1, 4)), (4, 4))
         grey = clahe.apply(np.clip(grey, 0, 255).astype(np.uint8)).astype(np.float32)
     if rng.random() < 0.5:
-        grey = 255 * (np.clip(grey, 0, 255) / 255) ** float(np.exp(rng.normal(0, 0.35)))
+        grey = np.float32(255) * (np.clip(grey, 0, 255) / np.float32(255)) ** float(np.exp(rng.normal(0, 0.35)))
     if rng.random() < 0.8:
         mean = float(grey.mean())
         gain = float(np.exp(rng.uniform(np.log(0.35), np.log(2.1))))

@@ -15,6 +15,7 @@ from models.training.measure import (
     average_precision,
     black_hot,
     count_scores,
+    counts,
     find_all,
     match,
     recall_by_height,
@@ -22,6 +23,7 @@ from models.training.measure import (
 )
 from models.training.pictures import SETS, Labelled, read_set
 
+PEOPLE = ((0, 0), (1, 3), (4, 8), (9, 99))
 HEIGHTS_PX = (6, 10, 14, 18, 22, 26, 32, 40, 60, 90)
 SETTINGS = {
     "gain 0.5": altered(gain=0.5),
@@ -49,6 +51,7 @@ def report(model: Path, data: Path, score: float, enlarge: float = 1.0) -> dict[
             **count_scores(found, score),
             "by_height": recall_by_height(found, score, HEIGHTS_PX),
             "by_condition": by_condition(found, score),
+            "by_people": by_people(found, score),
             "settings_ap50": {
                 setting: average_precision(find_all(detector, pictures, alter))["ap50"]
                 for setting, alter in SETTINGS.items()
@@ -76,6 +79,23 @@ def by_condition(found: Found, score: float) -> dict[str, dict[str, float]]:
         persons = sum(len(p.persons) for p in part.pictures)
         scores = {"pictures": len(members), "persons": persons, "ap50": average_precision(part)["ap50"]}
         table[condition] = {**scores, **count_scores(part, score)}
+    return table
+
+
+def by_people(found: Found, score: float) -> dict[str, dict[str, float]]:
+    """How far counts lie off, and to which side, by the number of people in the picture."""
+    seen, true = counts(found, score)
+    table = {}
+    for low, high in PEOPLE:
+        members = (true >= low) & (true <= high)
+        if members.any():
+            off = (seen - true)[members]
+            table[f"{low}-{high}"] = {
+                "pictures": int(members.sum()),
+                "too_few": float((off < 0).mean()),
+                "too_many": float((off > 0).mean()),
+                "mean_error": float(off.mean()),
+            }
     return table
 
 
