@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 model. Imports happen 
 and ``check-config`` need neither the model nor the camera libraries.
 """
 
+import io
 import json
 import os
 import signal
@@ -55,11 +56,17 @@ _SCORED_FROM = 0.01  # claims below this change no score by a thousandth, and ar
 
 def main() -> None:
     """Run the command line; the one catcher of ``EdgeError``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
     try:
         app(standalone_mode=True)
     except EdgeError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:  # a disk that is full, a file that may not be touched: not ours to explain better
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(EdgeError.exit_code)
 
 
 @app.callback()
@@ -229,7 +236,11 @@ def subscribe(
         else DeliveryConfig()
     )
     given = {"host": host, "port": port}
-    delivery = delivery.model_copy(update={name: value for name, value in given.items() if value is not None})
+    asked = {name: value for name, value in given.items() if value is not None}
+    try:
+        delivery = DeliveryConfig.model_validate(delivery.model_dump() | asked)
+    except ValueError:
+        raise ConfigError("--host: must not be empty") from None
     wanted = Filter(node=node, camera=camera, priority=priority)
     listen(delivery, wanted, stopping=_stop_on_signals(), once=once, as_json=as_json)
 
@@ -425,7 +436,7 @@ def _config(
     text, table = "", dict[str, Any]()
     if file is not None:
         config.load(file)  # its faults are told with its own lines, before anything is laid over it
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)
     if preset is not None:
         table["preset"] = preset

@@ -181,6 +181,7 @@ class Group:
         parent: id of the group it split from.
         merged_into: id of the group it joined; set only when ``ended`` is ``merged``.
         ended: why it is over; such a group is reported once.
+        waiting: nobody is left, and it lives a little longer in case somebody comes back: not part of who is there now.
         zone_since_s: since when it has been in ``zone``.
     """
 
@@ -201,6 +202,12 @@ class Group:
     merged_into: int | None = None
     ended: EndReason | None = None
     zone_since_s: float | None = None
+    waiting: bool = False
+
+    @property
+    def present(self) -> bool:
+        """Whether its people are there now."""
+        return self.ended is None and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """What the terminal shows of alerts: one line each for people, or one JSON line each for programs."""
 
-import sys
+import json
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from edge.clock import SystemClock
 from edge.config import DeliveryConfig
 from edge.delivery.brokers import Embedded
 from edge.delivery.subscriber import Event, Subscriber
-from edge.delivery.wire import AlertEvent, Health
+from edge.delivery.wire import AlertEvent, Health, Topics, sentence
 from edge.errors import ConfigError
 
 _PRIORITIES = ("routine", "important", "urgent")
@@ -30,11 +31,16 @@ class Filter:
     priority: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a priority that does not exist.
+        """Refuse what can never be heard.
 
         Raises:
-            ConfigError: unknown priority.
+            ConfigError: a priority that does not exist, or a name that cannot stand in a topic.
         """
+        for option, name in (("--node", self.node), ("--camera", self.camera)):
+            try:
+                Topics(name or "+")
+            except ValueError as error:
+                raise ConfigError(f"{option}: {error}") from None
         if self.priority is not None and self.priority not in _PRIORITIES:
             raise ConfigError(f"--priority {self.priority}: known are {', '.join(_PRIORITIES)}")
 
@@ -65,7 +71,9 @@ class Screen:
             said = (event.body.state, event.body.reason)
             if self._health.get(event.node) != said:
                 self._health[event.node] = said
-                line = f"{event.node} is {event.body.state}" + (f": {event.body.reason}" if event.body.reason else "")
+                line = f"{event.node} is {event.body.state}" + (
+                    f": {sentence(event.body.reason)}" if event.body.reason else ""
+                )
                 self._console.print(Text(line, style=_HEALTH_STYLE[event.body.state]))
         elif isinstance(event.body, str):
             self._console.print(
@@ -74,10 +82,10 @@ class Screen:
 
     def _alert(self, event: AlertEvent) -> None:
         data = event.data
-        time = data.captured_at.astimezone().strftime("%H:%M:%S")
+        time = _local_time(data.captured_at)
         people = "person" if data.count == 1 else "people"
         spread = f" ({data.count_low}-{data.count_high})" if data.count_low != data.count_high else ""
-        why = f"  {', '.join(data.reasons)}" if data.reasons else ""
+        why = f"  {sentence(', '.join(data.reasons))}" if data.reasons else ""
         line = (
             f"{time}  {data.phase:<6}  {data.count:>2} {people}{spread:<8} {event.node}/{data.camera}"
             f"  {data.confidence:.0%}  {data.alert_id[-6:]}:{data.rev}{why}"
@@ -85,6 +93,13 @@ class Screen:
         self._console.print(Text(line, style=_STYLE[data.priority] if data.phase != "end" else "dim"))
         if data.phase == "new" and self._bell:
             self._console.bell()
+
+
+def _local_time(moment: datetime) -> str:
+    try:
+        return moment.astimezone().strftime("%H:%M:%S")
+    except OverflowError:  # the first or last day of the calendar, elsewhere than in UTC
+        return moment.strftime("%H:%M:%SZ")
 
 
 def listen(delivery: DeliveryConfig, wanted: Filter, *, stopping: threading.Event, once: bool, as_json: bool) -> None:
@@ -96,8 +111,7 @@ def listen(delivery: DeliveryConfig, wanted: Filter, *, stopping: threading.Even
             if not wanted.wants(event.body):
                 return
             if as_json:
-                sys.stdout.buffer.write(event.payload + b"\n")
-                sys.stdout.buffer.flush()
+                print(json.dumps(json.loads(event.payload), separators=(",", ":")), flush=True)  # noqa: T201
             else:
                 screen.show(event)
             if once:

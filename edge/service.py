@@ -43,7 +43,6 @@ _DRAIN_S = 1.0  # of the 2 s that a stop may take
 _REOPEN_FIRST_S = 0.5
 _REOPEN_MAX_S = 15.0
 _MB = 1e6
-_REASON_CHARS = 300
 _TOLD_LIBRARIES = ("onnxruntime", "opencv-python-headless", "numpy")
 
 HealthState = Literal["ok", "degraded", "blind", "offline"]
@@ -288,7 +287,7 @@ class Node:
 
     def _tell_count(self, result: Result) -> None:
         state = self._states[result.camera]
-        count = sum(group.count for group in result.groups if group.ended is None)
+        count = sum(group.count for group in result.groups if group.present)
         if count != state.count and not result.sight.ffc:
             state.count = count
             self._courier.tell(self._topics.count(result.camera), b"%d" % count, retain=True)
@@ -326,7 +325,7 @@ class Node:
             ("degraded", fault) for fault in (self._courier.fault, self._outbox.fault, self._outbox.incident) if fault
         ]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
-        return state, (reason if state != "ok" else None), cameras
+        return state, (wire.sentence(reason) if state != "ok" else None), cameras
 
     def _camera_health(self, section: CameraConfig, counters: Mapping[str, int], now_s: float) -> wire.CameraHealth:
         state = self._states[section.id]
@@ -340,7 +339,7 @@ class Node:
         frames = counters.get(name, 0) - self._counted.get(name, 0)
         return wire.CameraHealth(
             state=judged[0],
-            reason=judged[1][:_REASON_CHARS] if judged[1] else None,
+            reason=wire.sentence(judged[1]),
             fps=round(frames / since_s, 1) if since_s > 0 else None,
             dropped=counters.get(f"frames_replaced/{section.id}", 0),
             lost=counters.get(f"frames_lost/{section.id}", 0),

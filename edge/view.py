@@ -83,7 +83,7 @@ class View:
         self._draw_rules(canvas, size)
         self._draw_tracks(canvas, result, zoom)
         for group in result.groups:
-            if group.ended is None:
+            if group.present:
                 _draw_group(canvas, group, zoom)
         for alert in result.alerts:
             self._alerts.append((result.t_s, headline(alert)))
@@ -117,7 +117,7 @@ class View:
             _write(canvas, str(track.track_id), (track.box[0] * zoom, track.box[1] * zoom - 3), 0.4, colour)
 
     def _draw_bar(self, canvas: Canvas, result: Result, top_px: int) -> None:
-        seen = sum(group.count for group in result.groups if group.ended is None)
+        seen = sum(group.count for group in result.groups if group.present)
         state = f"t {result.t_s:6.1f} s   people {seen}   {result.sight.reason or result.sight.state}"
         _write(canvas, state, (8, top_px + 20), 0.5, _TEXT)
         recent = [text for at_s, text in self._alerts if result.t_s - at_s <= _ALERT_SHOWN_S]

@@ -1,13 +1,21 @@
 """The commands as a user types them: help, exit codes, and output for people and programs."""
 
+import io
 import json
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from test_replay import TWO_PEOPLE, edge, fixed_model
+
+from edge.delivery.subscriber import Event
+from edge.delivery.wire import AlertEvent, alert_event, parse_alert
+from edge.records import Alert, Group, Track
+from edge.screen import Screen
 
 COMMANDS = [
     *("run", "replay", "detect", "subscribe", "demo", "check-config", "simulate"),
@@ -136,6 +144,57 @@ def test_a_demo_shows_alerts_of_every_clip(tmp_path, capsys):
     shown = capsys.readouterr().out
     for camera in ("demo/film-1", "demo/film-2"):
         assert shown.count(camera) >= 2
+
+
+def told_event(**changes) -> AlertEvent:
+    """Make an alert as it comes over the wire."""
+    track = Track(1, "person", (1.0, 2.0, 3.0, 9.0), 0.9, (0.0, 0.0), 0.0, 0.0, confirmed=True)
+    group = Group(1, (track,), 1, 1, 1, 1, 0.9, track.box, (0.0, 0.0), 0.0, 0.0)
+    alert = Alert("01J", 1, "new", "north", group, 53, 37, "routine", ("one person",), 0.0, 0.0, 0.0)
+    event = json.loads(alert_event(alert, node="node-7", seq=1, boot_id="b", clock="ntp"))
+    event["data"] |= changes
+    return parse_alert(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_an_impossible_time_does_not_end_the_subscriber(monkeypatch, zone, moment):
+    """The first and last day of the calendar are shown, wherever the terminal stands."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    paper = io.StringIO()
+    event = told_event(captured_at=moment)
+    Screen(console=Console(file=paper)).show(Event("node-7", event, retained=False, payload=b""))
+    assert "node-7/north" in paper.getvalue()
+
+
+@pytest.mark.parametrize("reason", ["\x1b]0;owned\x07\x1b[2J", "\x9b31m", "line1\nNEW 99 people"])
+def test_a_reason_cannot_steer_the_terminal(reason):
+    """Escape sequences and line breaks in a message are shown as question marks."""
+    paper = io.StringIO()
+    event = told_event(reasons=[reason])
+    Screen(console=Console(file=paper, width=300)).show(Event("node-7", event, retained=False, payload=b""))
+    shown = paper.getvalue()
+    assert shown.count("\n") == 1
+    assert not any(letter in shown for letter in "\x1b\x9b\x07")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--node", "A B"), ("--camera", "a/b"), ("--priority", "loud"), ("--host", "")]
+)
+def test_a_subscription_that_can_hear_nothing_is_refused(option, value, capsys):
+    """A name that cannot stand in a topic exits with 2 and names the option."""
+    assert edge("subscribe", option, value) == 2
+    assert option in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, capsys):
+    """Results that cannot be written exit with 1 and without a traceback."""
+    model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((93, 101), np.uint8))
+    options = ["--output", "/dev/full", "--model", model, "--allow-unsigned"]
+    assert edge("detect", tmp_path / "a.png", *options) == 1
+    assert "No space left" in capsys.readouterr().err
 
 
 def test_help_needs_no_model_and_no_camera_library():

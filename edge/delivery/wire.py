@@ -209,6 +209,14 @@ class About(Payload):
     libraries: dict[Token, Token] | None = Field(default=None, description="versions of what it runs on")
 
 
+def sentence(text: str | None) -> str | None:
+    """Make a text fit to be sent and shown: one line, printable, no longer than the contract allows."""
+    if not text:
+        return None
+    plain = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(one if one.isprintable() else "?" for one in plain)[:_MAX_SENTENCE_CHARS]
+
+
 class Topics:
     """Where one node writes. Segments are lower-case ``[a-z0-9-]``: other brokers translate dots and slashes."""
 
@@ -278,7 +286,7 @@ def alert_event(
         count_max=group.count_max,
         confidence=_score(group.confidence),
         priority=alert.priority,
-        reasons=[reason[:_MAX_SENTENCE_CHARS] for reason in alert.reasons if reason][:_MAX_REASONS],
+        reasons=[told for told in map(sentence, alert.reasons) if told][:_MAX_REASONS],
         zone=group.zone,
         line=LineState(id=crossing.line, direction=crossing.direction, crossed=crossing.crossed) if crossing else None,
         box=_fractions(group.box, size),

@@ -125,6 +125,7 @@ class _ClipJudge:
         """Compare the number of all people in the picture with the sum of the told groups."""
         sure = sum(len(group.sure) for group in present.values())
         maybe = sum(len(group.maybe) for group in present.values())
+        told = [group for group in told if group.present]
         members = [track.track_id for group in told for track in group.members]
         # members on an area that is not judged may stand for people that the truth does not list
         unlisted = sum(one in view.excused and one not in view.follows for one in members)

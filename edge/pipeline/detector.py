@@ -27,6 +27,7 @@ from edge.pipeline.decode import DECODERS, OUTPUTS, suppress
 from edge.records import Detection
 
 _INPUT_AXES = 4
+_PLAIN_NAME = r"^[A-Za-z0-9._:-]{1,128}$"  # as it may stand in an alert
 
 
 class _Table(BaseModel):
@@ -76,9 +77,9 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: str
-    version: str
-    sha256: str
+    id: str = Field(pattern=_PLAIN_NAME)
+    version: str = Field(pattern=_PLAIN_NAME)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     licence: str
     smallest_height_px: float = Field(ge=0.0)
     input: InputManifest
@@ -187,11 +188,11 @@ def load(path: Path, config: ModelConfig, *, key: Path) -> Detector:
 def _read_manifest(text: bytes, path: Path) -> Manifest:
     try:
         return Manifest.model_validate(tomllib.loads(text.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ModelError(f"{path}: {faults}") from error
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError too, so this comes second
+        raise ModelError(f"{path}: not valid TOML: {error}") from error
 
 
 def _signature_holds(signed: bytes, signature: Path, key: Path) -> bool:
@@ -248,12 +249,21 @@ def _check_graph(session: Any, manifest: Manifest, path: Path) -> None:
 
 
 def _check_output(session: Any, manifest: Manifest, wanted: Sequence[int], path: Path) -> None:
-    """Run it once on grey: shapes that a graph leaves open show only then."""
-    grey = np.full(wanted, 114, np.uint8 if manifest.input.dtype == "uint8" else np.float32)
-    try:
-        outputs = session.run(list(manifest.output.names), {manifest.input.name: grey})
-    except Exception as error:  # see _open_session
-        raise ModelError(f"{path}: a first run on {list(wanted)} failed: {error}") from error
+    """Run it on grey, in two sizes where the size is free: what a graph leaves open shows only then."""
+    sizes = [list(wanted)]
+    if manifest.input.dynamic:
+        sides = slice(2, 4) if manifest.input.layout == "NCHW" else slice(1, 3)
+        larger = list(wanted)
+        larger[sides] = [side + manifest.input.multiple_px for side in larger[sides]]
+        sizes.insert(0, larger)
+    for size in sizes:
+        grey = np.full(size, 114, np.uint8 if manifest.input.dtype == "uint8" else np.float32)
+        try:
+            outputs = session.run(list(manifest.output.names), {manifest.input.name: grey})
+        except Exception as error:  # see _open_session
+            raise ModelError(
+                f"{path}: a first run on {size} failed; check input.multiple_px and input.dynamic: {error}"
+            ) from error
     classes = len(manifest.classes.names)
     columns = {"boxes": (2, 4 + classes), "yolox": (2, 5 + classes), "yolov8": (1, 4 + classes), "detr": (2, None)}
     axis, expected = columns[manifest.output.kind]

@@ -209,7 +209,7 @@ class GroupCounter:
 
     def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:
         if story.empty_since_s is not None and story.told is not None:
-            return story.told
+            return replace(story.told, waiting=True)
         count = len(story.members)
         low, high = _bounds(story.members, arriving)
         story.bounds.append((t_s, low, high))

@@ -20,6 +20,7 @@ class Blind:
 
     score = 0.3
     multiple_px = 32
+    fixed_px = None
 
 
 def crowd(frames=400, people=5):

@@ -112,6 +112,7 @@ def test_channels_last_and_three_channels_are_fed(tmp_path):
         ({"kind": "detr"}, "outputs are"),
         ({"sha256": "0" * 64}, "sha256"),
         ({"kind": "ssd"}, r"output\.kind"),
+        ({"name": "my model"}, "id: String should match"),
     ],
 )
 def test_a_manifest_that_lies_is_refused(tmp_path, told, words):
