@@ -16,6 +16,7 @@ from edge.station.store import Store
 
 
 def _postgres_programs() -> Path | None:
+    """Find the folder of initdb, which Debian keeps off the PATH."""
     found = shutil.which("initdb")
     places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "initdb").exists()), None)

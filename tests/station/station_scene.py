@@ -125,9 +125,11 @@ class Listener:
         assert granted.wait(5.0)
 
     def __enter__(self) -> Self:
+        """Listen for a block."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
 

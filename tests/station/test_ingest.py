@@ -102,6 +102,7 @@ def test_when_the_database_takes_nothing_nothing_is_acknowledged(start, nodes: N
 
 
 def _deep(levels: int) -> bytes:
+    """Nest lists in lists."""
     return b'{"data":' + b"[" * levels + b"]" * levels + b"}"
 
 

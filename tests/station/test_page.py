@@ -171,7 +171,9 @@ def test_enter_means_what_was_typed(browser, station: RunningStation, nodes: Nod
         page.wait_for_selector(_LIVE)
         page.evaluate("localStorage.removeItem('edge-operator')")
         page.keyboard.press("a")
+        until(page, "document.querySelector('#ask-who').open")
         page.keyboard.press("Escape")
+        until(page, "!document.querySelector('#ask-who').open")
         page.keyboard.press("d")
         page.locator("#why-input").fill("a bear")
         page.keyboard.press("Enter")
@@ -376,6 +378,7 @@ class _Behind:
     """The same station, seen through another port."""
 
     def __init__(self, station: RunningStation, port: int) -> None:
+        """Say where it seems to be."""
         self.url = f"http://127.0.0.1:{port}/"
         self.ask = station.ask
 
@@ -393,9 +396,11 @@ class _Valve:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
+        """Be there for a block."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Let go of everything."""
         self.open()
         self._listener.close()
 
@@ -408,6 +413,7 @@ class _Valve:
         self._flows.set()
 
     def _accept(self) -> None:
+        """Join each connection to one of our own."""
         while True:
             try:
                 near, _ = self._listener.accept()
@@ -418,6 +424,7 @@ class _Valve:
                 threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
 
     def _carry(self, source: Any, sink: Any) -> None:
+        """Carry one direction, while the valve is open."""
         try:
             while piece := source.recv(65536):
                 self._flows.wait()
