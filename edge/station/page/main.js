@@ -249,7 +249,9 @@ function onKey(event) {
     $("reasons").children[event.key - 1]?.click();
     return;
   }
-  if (open || event.target.matches("input, textarea, select")) return;
+  // A dialog that was just closed holds the keyboard for a moment longer; what is pressed then is meant for the page.
+  const typing = event.target.matches("input, textarea, select") && !event.target.closest("dialog:not([open])");
+  if (open || typing) return;
   const one = pastCard ?? find(selected);
   const loudest = state.ordered.find(calls);
   const target = one ?? loudest;
