@@ -1,1 +1,1 @@
-TDcnMbfhAlvbrsasvMLwYg/2yHmJsjn+n/ubY4ITygrsuwooyHsw3G1Uh2zQaKOb/xefk4tzMnQ4TN0I/HmzAA==
+xDMaQVsZAcRqX+yF4VIQR+UciQnDFQW6bRKnAoLmF2Sgb1wCM/ezR775Bn9fo/k/vMqlQL/isWcLA0vLnsEbAA==

@@ -29,12 +29,12 @@ class FindsPeople(Protocol):
     """What the pipeline needs of a detector.
 
     Attributes:
-        score: from here on a detection may begin a body; below, it only holds one that is already followed.
+        begin: from this score on a detection may begin a body; below, it only holds one that is already followed.
         multiple_px: sides of its input are multiples of this.
         fixed_px: height and width of its input, where it takes one size only.
     """
 
-    score: float
+    begin: float
     multiple_px: int
     fixed_px: tuple[int, int] | None
 
@@ -86,7 +86,7 @@ class Pipeline:
         )
         self._sight = SightKeeper(config.sight)
         self._motion = CameraMotion() if camera.moving else None
-        self._tracker = Tracker(config.tracker, start_score=detector.score)
+        self._tracker = Tracker(config.tracker, start_score=detector.begin)
         self._rules = Rules(camera.line, camera.zone)
         self._groups = GroupCounter(config.groups)
         self._alerts = AlertRaiser(

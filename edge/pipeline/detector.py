@@ -70,6 +70,9 @@ class ThresholdsManifest(_Table):
     score: float = Field(ge=0.0, le=1.0)
     score_low: float = Field(ge=0.0, le=1.0)
     nms_iou: float = Field(0.5, ge=0.0, le=1.0)
+    begin: float | None = Field(None, ge=0.0, le=1.0)
+    """A body in a film begins from this score on; a film gives many looks, so it may ask for a surer one than ``score``,
+    which is for single pictures. Without it ``score`` counts for both."""
 
 
 class Manifest(BaseModel):
@@ -110,6 +113,8 @@ class Detector:
         self.fixed_px: tuple[int, int] | None = None if given.dynamic else (given.height_px, given.width_px)
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.score = config.score if config.score is not None else manifest.thresholds.score
+        given = manifest.thresholds.begin
+        self.begin = given if given is not None and config.score is None else self.score
         low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
         self.score_low = min(low, self.score)
         self._session = session

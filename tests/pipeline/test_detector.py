@@ -181,5 +181,14 @@ def test_the_configuration_wins_over_the_manifest(tmp_path):
     """Thresholds of the configuration are used where given; the low one never exceeds the other."""
     file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON})
     model = loaded(file, ModelConfig(allow_unsigned=True, score=0.05))
-    assert (model.score, model.score_low) == (0.05, 0.05)
+    assert (model.score, model.begin, model.score_low) == (0.05, 0.05, 0.05)
     assert len(model.detect(PICTURE, 1.0, (96, 160))) == 2
+
+
+def test_a_film_may_ask_for_a_surer_look(tmp_path):
+    """The manifest's begin is for films, its score for pictures; without begin both are one."""
+    file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON})
+    assert loaded(file).begin == 0.5
+    manifest = file.with_suffix(".toml")
+    manifest.write_text(manifest.read_text().replace("nms_iou = 0.5", "nms_iou = 0.5\nbegin = 0.7"))
+    assert (loaded(file).score, loaded(file).begin) == (0.5, 0.7)
