@@ -246,6 +246,26 @@ def subscribe(
 
 
 @app.command()
+def station(
+    config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="The station's configuration file.")],
+) -> None:
+    """Run the control room: receive alerts, store them, show them on a page.
+
+    Example: edge station configs/station/station.toml
+    """
+    try:
+        from edge.station import run, settings
+    except ImportError as error:
+        raise ConfigError(f"the station needs more packages: pip install 'edge-thermal[station]' ({error})") from error
+
+    from edge import log
+
+    config = settings.load(config_file)
+    log.configure(config.log)
+    run(config, _stop_on_signals(), on_ready=lambda served: sys.stderr.write(f"control room at {served.url}\n"))
+
+
+@app.command()
 def demo(
     footage: Annotated[list[Path] | None, typer.Argument(help="Clips or folders; default: the sample footage.")] = None,
     *,

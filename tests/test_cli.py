@@ -18,7 +18,7 @@ from edge.records import Alert, Group, Track
 from edge.screen import Screen
 
 COMMANDS = [
-    *("run", "replay", "detect", "subscribe", "demo", "check-config", "simulate"),
+    *("run", "replay", "detect", "subscribe", "demo", "check-config", "simulate", "station"),
     *("evaluate detection", "evaluate counting", "evaluate sequence"),
 ]
 

@@ -113,8 +113,8 @@ class Detector:
         self.fixed_px: tuple[int, int] | None = None if given.dynamic else (given.height_px, given.width_px)
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.score = config.score if config.score is not None else manifest.thresholds.score
-        given = manifest.thresholds.begin
-        self.begin = given if given is not None and config.score is None else self.score
+        begin = manifest.thresholds.begin
+        self.begin: float = begin if begin is not None and config.score is None else self.score
         low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
         self.score_low = min(low, self.score)
         self._session = session
