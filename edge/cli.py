@@ -262,7 +262,7 @@ def station(
 
     config = settings.load(config_file)
     log.configure(config.log)
-    run(config, _stop_on_signals(), on_ready=lambda served: sys.stderr.write(f"control room at {served.url}\n"))
+    run(config, _stop_on_signals(), on_ready=lambda served: print(f"control room at {served.url}", flush=True))
 
 
 @app.command()
