@@ -39,7 +39,7 @@ from edge.ulid import ulid
 _log = structlog.get_logger(__name__)
 
 _TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
-_DRAIN_S = 1.0  # of the 2 s that a stop may take
+_DRAIN_S = 0.5  # of the 2 s that a stop may take; the goodbye and the threads need the rest
 _REOPEN_FIRST_S = 0.5
 _REOPEN_MAX_S = 15.0
 _MB = 1e6
@@ -53,10 +53,11 @@ _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
 class CameraState:
     """What the node knows of one camera's well-being.
 
-    ``fault``, ``last_frame_s`` and ``next_seq`` are written by its loop, the rest by the frame loop.
+    ``fault``, ``over``, ``last_frame_s`` and ``next_seq`` are written by its loop, the rest by the frame loop.
     """
 
     fault: str | None = None
+    over: bool = False
     last_frame_s: float | None = None
     sight: Sight = field(default_factory=Sight)
     count: int | None = None
@@ -110,6 +111,7 @@ class CameraLoop:
         while not self._stopping.is_set():
             try:
                 self.run_once()
+                self._state.over = True  # recorded footage ends; that is no fault
                 break
             except CameraError as error:
                 pause_s = _REOPEN_FIRST_S if self._state.fault is None else min(2 * pause_s, _REOPEN_MAX_S)
@@ -333,7 +335,7 @@ class Node:
         judged: tuple[HealthState, str | None] = (state.sight.state, state.sight.reason)
         if state.fault is not None:
             judged = ("offline", state.fault)
-        elif now_s - last_s > section.stall_after_s:
+        elif now_s - last_s > section.stall_after_s and not state.over:
             judged = ("offline", f"no frame for {section.stall_after_s:g} s or more")
         name, since_s = f"frames_processed/{section.id}", now_s - self._counted_s
         frames = counters.get(name, 0) - self._counted.get(name, 0)
