@@ -234,7 +234,10 @@ def test_states_are_bounded(tmp_path, start_node):
 
 
 def test_black_hole_does_not_slow_the_caller(tmp_path, start_node):
-    """Raising alerts takes as long with a broker that swallows everything as with one that works, in one paired run."""
+    """Raising an alert waits for the disk and never for a broker that swallows everything: connecting takes it 5 s.
+
+    Paired in one run; what a disk of a shared machine adds to one side is milliseconds, what a network would add seconds.
+    """
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with FakeBroker() as broker, socket.create_server(("127.0.0.1", 0), backlog=1) as hole:
@@ -247,7 +250,7 @@ def test_black_hole_does_not_slow_the_caller(tmp_path, start_node):
                 node.raise_alert(number)
                 times.append(time.perf_counter() - start_s)
         assert not swallowed.courier.connected
-    assert statistics.median(times_s[swallowed]) < 1.5 * statistics.median(times_s[working])
+    assert statistics.median(times_s[swallowed]) < statistics.median(times_s[working]) + 0.02
     assert max(times_s[swallowed]) < 1.0
 
 
