@@ -234,10 +234,7 @@ def test_states_are_bounded(tmp_path, start_node):
 
 
 def test_black_hole_does_not_slow_the_caller(tmp_path, start_node):
-    """Raising an alert waits for the disk and never for a broker that swallows everything: connecting takes it 5 s.
-
-    Paired in one run; what a disk of a shared machine adds to one side is milliseconds, what a network would add seconds.
-    """
+    """Raising alerts takes as long with a broker that swallows everything as with one that works, in one paired run."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with FakeBroker() as broker, socket.create_server(("127.0.0.1", 0), backlog=1) as hole:
@@ -245,12 +242,14 @@ def test_black_hole_does_not_slow_the_caller(tmp_path, start_node):
         swallowed = start_node(quick_config(tmp_path / "b", hole.getsockname()[1], connect_timeout_s=5.0))
         times_s = {working: [], swallowed: []}
         for number in range(1, 61):
-            for node, times in times_s.items():
+            pair = list(times_s.items())
+            for node, times in pair if number % 2 else reversed(pair):  # whoever goes first finds a colder disk
                 start_s = time.perf_counter()
                 node.raise_alert(number)
                 times.append(time.perf_counter() - start_s)
         assert not swallowed.courier.connected
-    assert statistics.median(times_s[swallowed]) < statistics.median(times_s[working]) + 0.02
+    # 2 ms beside the ratio: both medians may lie below a millisecond, where a shared disk's noise is half of them
+    assert statistics.median(times_s[swallowed]) < 1.5 * statistics.median(times_s[working]) + 0.002
     assert max(times_s[swallowed]) < 1.0
 
 
