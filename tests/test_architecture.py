@@ -18,7 +18,7 @@ FLOORS = {
     "log": 4, "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4,
     "simulate": 4, "evaluate": 4,
     "station": 4,
-    "cli": 5,
+    "commands": 5, "cli": 5,
 }  # fmt: skip
 STAGES_SHARED_BELOW = {
     # what one stage is made of may be several files; these are the pieces and the stage they belong to

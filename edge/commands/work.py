@@ -1,0 +1,120 @@
+"""What several commands do: read the configuration, load the model, show progress, stop on a signal."""
+
+import os
+import signal
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import edge
+from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from edge.config import Config, Loaded
+    from edge.pipeline.detector import Detector
+
+
+def configured(
+    file: Path | None, preset: str | None, model: Path | None, *, allow_unsigned: bool, score_low: float | None = None
+) -> "Config":
+    """Read the configuration, if any, and lay the options of the command line over it."""
+    from edge import config
+
+    text, table = "", dict[str, Any]()
+    if file is not None:
+        config.load(file)  # its faults are told with its own lines, before anything is laid over it
+        text = file.read_text(encoding="utf-8-sig")
+        table = tomllib.loads(text)
+    if preset is not None:
+        table["preset"] = preset
+    section = table.setdefault("model", {})
+    if model is not None:
+        section["path"] = str(model.resolve())
+    if allow_unsigned:
+        section["allow_unsigned"] = True
+    if score_low is not None:
+        section["score_low"] = score_low
+    return config.resolve(table, text=text, path=file).config
+
+
+def effective(loaded: "Loaded") -> Iterator[tuple[str, Any, str]]:
+    """Walk every value in force as ``(dotted name, value, where it came from)``."""
+    from edge.config import flatten
+
+    for place, value in flatten(loaded.config.model_dump(mode="json")):
+        name = ".".join(str(part) for part in place)
+        yield name, value, loaded.origins.get(name, "default")
+
+
+def load_detector(config: "Config", base: Path) -> "Detector":
+    """Load the configured model, else the shipped one, checked against its manifest and signature."""
+    from edge.pipeline import detector
+    from edge.shipped import shipped
+
+    path = base / config.model.path if config.model.path else shipped("models") / "thermal-person.onnx"
+    return detector.load(path, config.model, key=Path(edge.__file__).parent / "model_key.pub")
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Refuse before the work and not after it.
+
+    Raises:
+        ConfigError: a file cannot be made there.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise ConfigError(f"{path}: is a folder; name a file in it")
+        if not path.resolve().parent.is_dir():
+            raise ConfigError(f"{path}: the folder {path.resolve().parent} does not exist")
+        if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+            raise ConfigError(f"{path}: may not be written")
+
+
+def stop_on_signals() -> threading.Event:
+    """Give an event that SIGTERM and Ctrl-C set from now on."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar on a terminal, nothing in a pipe; ``advance(done, total)``."""
+    with ExitStack() as stack:
+        if not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        bar = stack.enter_context(
+            Progress(
+                TextColumn(label),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+        )
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_tables(tables: "Iterable[Table]") -> None:
+    """Print tables on standard output, as wide as the terminal."""
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        console.print(table)

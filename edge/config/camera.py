@@ -1,0 +1,86 @@
+"""``[[camera]]`` and the lines and zones drawn in its picture."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edge.config.section import Section, Share, Slug, repeated
+
+FramePoint = tuple[Share, Share]
+Nearby = Annotated[float, Field(ge=-1.0, le=2.0)]
+LinePoint = tuple[Nearby, Nearby]
+
+_MIN_CORNERS = 3
+
+
+class LineConfig(Section):
+    """``[[camera.line]]``: a line whose crossings are counted."""
+
+    id: Slug = Field(description="name of the line in alerts")
+    points: tuple[LinePoint, LinePoint] = Field(
+        description="both ends, fractions of the frame (x, y), outside allowed; left as one walks from first to second"
+    )
+    to_left: Slug = Field("left", description="word for crossings from the right side to the left, e.g. northward")
+    to_right: Slug = Field("right", description="word for crossings from the left side to the right, e.g. southward")
+    priority: Literal["routine", "important", "urgent"] = Field(
+        "urgent", description="a group that crossed is at least this loud"
+    )
+    dead_band_heights: float = Field(
+        0.1, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> "LineConfig":
+        if self.points[0] == self.points[1]:
+            raise ValueError(f"line '{self.id}' begins where it ends; it needs two different points")
+        return self
+
+
+class ZoneConfig(Section):
+    """``[[camera.zone]]``: an area of the picture with a name."""
+
+    id: Slug = Field(description="name of the zone in alerts")
+    points: tuple[FramePoint, ...] = Field(description="three or more corners, as fractions of the frame (x, y)")
+    ignore: bool = Field(
+        default=False, description="true: nothing whose feet stand in here is counted (a lamp, a road)"
+    )
+    priority: Literal["routine", "important", "urgent"] = Field(
+        "important", description="a group in here is at least this loud"
+    )
+    min_count: int = Field(1, ge=1, le=1000, description="groups in here that are smaller are not told")
+    min_dwell_s: float = Field(
+        0.0, ge=0.0, le=86400.0, description="the zone's priority counts from this long a stay on (a meeting place)"
+    )
+
+    @model_validator(mode="after")
+    def _has_an_area(self) -> "ZoneConfig":
+        corners = len(set(self.points))
+        if corners < _MIN_CORNERS:
+            raise ValueError(f"zone '{self.id}' has {corners} different corners; it needs at least {_MIN_CORNERS}")
+        return self
+
+
+class CameraConfig(Section):
+    """``[[camera]]``: one camera of the node."""
+
+    id: Slug = Field(description="name of the camera in topics and alerts")
+    source: str = Field(min_length=1, description="what to open: footage:PATH (clip or folder of pictures)")
+    fps: float = Field(
+        9.0, gt=0.0, le=120.0, description="rate of a folder of pictures without times of its own, frames per second"
+    )
+    loop: bool = Field(default=False, description="footage starts again at its end (for demonstrations)")
+    moving: bool = Field(default=False, description="the camera itself moves (drone, vehicle): its motion is measured")
+    polarity: Literal["white-hot", "black-hot"] = Field("white-hot", description="whether warm is bright or dark")
+    stall_after_s: float = Field(
+        5.0, ge=0.5, le=600.0, description="without a frame for this long the camera is reported offline"
+    )
+    line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
+    zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "CameraConfig":
+        for kind, named in (("lines", self.line), ("zones", self.zone)):
+            twice = repeated(one.id for one in named)
+            if twice:
+                raise ValueError(f"two {kind} of camera '{self.id}' are called '{twice[0]}'; their id must differ")
+        return self

@@ -1,0 +1,131 @@
+"""The tables of the stages between a frame and an alert."""
+
+from pydantic import Field, model_validator
+
+from edge.config.section import Section, Share
+
+
+class PreprocessConfig(Section):
+    """``[preprocess]``: from the sensor's counts to the 8-bit picture that the model sees."""
+
+    low_percentile: float = Field(1.0, ge=0.0, le=20.0, description="counts below this share of pixels are black")
+    high_percentile: float = Field(99.8, ge=80.0, le=100.0, description="counts above this share of pixels are white")
+    smoothing_s: float = Field(
+        1.0, ge=0.0, le=30.0, description="time constant of the limits: without it a hot engine makes the picture pump"
+    )
+    min_span_counts: float = Field(
+        60.0, ge=1.0, le=60000.0, description="narrowest range of a 16-bit picture: a flat scene must not become noise"
+    )
+
+
+class ModelConfig(Section):
+    """``[model]``: the detector."""
+
+    path: str = Field("", description="an .onnx file with its .toml manifest beside it; empty: the shipped model")
+    allow_unsigned: bool = Field(default=False, description="load a model without a valid signature (your own export)")
+    score: Share | None = Field(None, description="a detection counts from this score on; empty: the manifest's")
+    score_low: Share | None = Field(None, description="a known track is held from this score on; empty: the manifest's")
+    input_scale: float = Field(
+        1.0, ge=0.25, le=4.0, description="enlarge the picture for far, small people (2.0 costs four times the work)"
+    )
+    providers: tuple[str, ...] = Field(
+        ("CPUExecutionProvider",),
+        min_length=1,
+        description="ONNX Runtime providers in order; those missing are skipped",
+    )
+    threads: int = Field(1, ge=1, le=64, description="threads of one inference; 1 leaves the box cool and repeatable")
+
+
+class TrackerConfig(Section):
+    """``[tracker]``: from boxes to bodies."""
+
+    confirm_hits: int = Field(3, ge=1, le=50, description="a body is believed after this many detections")
+    confirm_s: float = Field(0.4, ge=0.0, le=10.0, description="... spread over at least this time")
+    tentative_s: float = Field(
+        1.1, ge=0.1, le=10.0, description="a body not yet believed is dropped when unseen for this long"
+    )
+    hidden_s: float = Field(
+        40.0,
+        ge=1.0,
+        le=600.0,
+        description="a believed body that is out of sight (bush, another body) is kept this long",
+    )
+    max_speed_heights_s: float = Field(
+        6.0, ge=1.0, le=50.0, description="fastest plausible person, body heights per second; anything faster is none"
+    )
+    duplicate_overlap: Share = Field(
+        0.7, description="a box that covers this share (IoU) of a body already followed is its echo, not a second body"
+    )
+
+
+class GroupsConfig(Section):
+    """``[groups]``: from bodies to groups and their counts."""
+
+    join_distance_heights: float = Field(
+        2.5, ge=0.2, le=50.0, description="people this near can become one group, body heights between their feet"
+    )
+    leave_distance_heights: float = Field(
+        4.0, ge=0.2, le=100.0, description="people of one group part beyond this distance, body heights"
+    )
+    velocity_agree_heights_s: float = Field(
+        0.1, ge=0.01, le=10.0, description="people who move alike differ by no more than this, body heights per second"
+    )
+    velocity_agree_share: float = Field(
+        0.25, ge=0.0, le=2.0, description="... plus this share of the speed of the faster one"
+    )
+    hold_s: float = Field(3.0, ge=0.0, le=600.0, description="near and alike for this long makes two groups one")
+    split_after_s: float = Field(
+        4.0,
+        ge=0.0,
+        le=600.0,
+        description="apart for this long makes a group of its own; until then it is one straggler",
+    )
+    end_after_s: float = Field(
+        3.0, ge=0.0, le=600.0, description="a group with nobody left waits this long for somebody to come back"
+    )
+    window_s: float = Field(
+        2.0, ge=0.0, le=60.0, description="the range of a count spans what was possible within so many last seconds"
+    )
+
+    @model_validator(mode="after")
+    def _leaving_is_farther_than_joining(self) -> "GroupsConfig":
+        if self.leave_distance_heights < self.join_distance_heights:
+            raise ValueError(
+                f"leave_distance_heights ({self.leave_distance_heights}) must not be below "
+                f"join_distance_heights ({self.join_distance_heights}), else groups flicker"
+            )
+        return self
+
+
+class AlertsConfig(Section):
+    """``[alerts]``: what the control room is told, and when."""
+
+    raise_after_s: float = Field(
+        1.5, ge=0.0, le=600.0, description="a group is told once it has been followed for this long"
+    )
+    min_count: int = Field(1, ge=1, le=1000, description="smaller groups are followed but not told")
+    update_every_s: float = Field(
+        3.0, ge=0.0, le=3600.0, description="shortest pause between two messages of one group"
+    )
+    important_count: int = Field(5, ge=1, le=1000, description="a group of this many is at least important")
+    urgent_count: int = Field(15, ge=1, le=1000, description="a group of this many is urgent")
+
+
+class SightConfig(Section):
+    """``[sight]``: is the picture worth anything."""
+
+    frozen_after_s: float = Field(
+        4.0,
+        ge=0.5,
+        le=600.0,
+        description="the same raw picture for this long is a dead camera, not a shutter (0.5-3 s)",
+    )
+    frozen_8bit_after_s: float = Field(
+        30.0, ge=0.5, le=3600.0, description="... and of an 8-bit stream, which repeats itself when the scene is still"
+    )
+    min_contrast: float = Field(
+        3.0,
+        ge=0.0,
+        le=64.0,
+        description="standard deviation of the 8-bit picture below which the camera is covered, levels",
+    )
