@@ -196,6 +196,18 @@ class Health(Payload):
     disk_free_mb: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="where the outbox lies")
 
 
+class CameraPose(Payload):
+    """Where a camera stands and looks, for a map; only where its configuration says so."""
+
+    lat: Annotated[float, Field(ge=-90.0, le=90.0)] = Field(description="degrees north, WGS 84")
+    lon: Annotated[float, Field(ge=-180.0, le=180.0)] = Field(description="degrees east, WGS 84")
+    heading_deg: Annotated[float, Field(ge=0.0, le=360.0)] = Field(description="where it looks, from true north")
+    fov_deg: Annotated[float, Field(gt=0.0, le=360.0)] = Field(description="how wide it sees")
+    range_m: Annotated[float, Field(gt=0.0, le=100_000.0)] | None = Field(
+        default=None, description="how far a person can be found"
+    )
+
+
 class About(Payload):
     """The birth document: what this node is."""
 
@@ -205,6 +217,9 @@ class About(Payload):
     boot_id: Token = Field(description="changes with every start of the node's service")
     started: UtcTime = Field(description="when the service started")
     cameras: list[Name] = Field(description="camera ids")
+    poses: dict[Name, CameraPose] | None = Field(
+        default=None, description="by camera id: where it stands and looks; absent for a camera that moves"
+    )
     model: ModelIdentity | None = Field(default=None, description="the detector")
     libraries: dict[Token, Token] | None = Field(default=None, description="versions of what it runs on")
 
