@@ -73,9 +73,8 @@ def _run_command(name: str, arguments: list[str]) -> None:
     from importlib import import_module
 
     from edge import log
-    from edge.config import LogConfig
 
-    log.configure(LogConfig(level="warning"))  # standard output is for results: what libraries log goes elsewhere
+    log.configure()
     app = import_module(f"edge.commands.{name.replace('-', '_')}").app
     app(arguments, prog_name=f"edge {name}")
 

@@ -8,16 +8,14 @@ supervisor starts it again, and the next run closes the alerts that were open.
 
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
-
-import structlog
 
 from edge import __version__
 from edge.capture import Camera
@@ -30,20 +28,21 @@ from edge.delivery.courier import Courier
 from edge.delivery.loglimit import LimitedLog
 from edge.delivery.outbox import Outbox
 from edge.errors import CameraError, ConfigError
+from edge.log import get_logger
 from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.records import Alert, Result, Sight
 from edge.ulid import ulid
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
 _DRAIN_S = 0.5  # of the 2 s that a stop may take; the goodbye and the threads need the rest
 _REOPEN_FIRST_S = 0.5
 _REOPEN_MAX_S = 15.0
 _MB = 1e6
-_TOLD_LIBRARIES = ("onnxruntime", "opencv-python-headless", "numpy")
+_TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2", "numpy": "numpy"}
 
 HealthState = Literal["ok", "degraded", "blind", "offline"]
 _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
@@ -62,6 +61,7 @@ class CameraState:
     sight: Sight = field(default_factory=Sight)
     count: int | None = None
     next_seq: int | None = None
+    seen: bool = False
 
 
 class CameraLoop:
@@ -250,6 +250,9 @@ class Node:
             self.metrics.count(f"frames_processed/{frame.camera}")
             self._tell_count(result)
             self._states[frame.camera].sight = result.sight
+            if not self._states[frame.camera].seen:
+                self._states[frame.camera].seen = True
+                _log.info("first frame processed", camera=frame.camera)
         self._tell_health()
 
     def _close_dead_run(self) -> None:
@@ -363,7 +366,7 @@ class Node:
             started=datetime.fromtimestamp(self._clock.utc_s() - up_s, UTC),
             cameras=list(self._states),
             model=self._model,
-            libraries={name: metadata.version(name) for name in _TOLD_LIBRARIES},
+            libraries={name: str(sys.modules[module].__version__) for name, module in _TOLD_LIBRARIES.items()},
         )
         return wire.encode(about)
 

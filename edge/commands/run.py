@@ -35,7 +35,7 @@ def run(
 
 
 def _log_effective(loaded: "Loaded") -> None:
-    import structlog
+    from edge import log
 
     told = {name: value for name, value, origin in effective(loaded) if origin != "default"}
-    structlog.get_logger("edge").info("configuration", file=str(loaded.path), settings=told)
+    log.get_logger("edge").info("configuration", file=str(loaded.path), settings=told)

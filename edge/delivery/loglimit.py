@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import structlog
-
 from edge.clock import Clock
+from edge.log import get_logger
 
 _EVERY_S = 60.0
 _KINDS_KEPT = 256
@@ -15,7 +14,7 @@ class LimitedLog:
 
     def __init__(self, name: str, clock: Clock, every_s: float = _EVERY_S) -> None:
         """Log as ``name``; warnings are the same when event and ``why`` are: numbers belong in other fields."""
-        self._log = structlog.get_logger(name)
+        self._log = get_logger(name)
         self._clock = clock
         self._every_s = every_s
         self._said: dict[tuple[str, str], tuple[float, int]] = {}

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +20,7 @@ from edge import __version__
 from edge.clock import Clock, SystemClock
 from edge.delivery.wire import iso_utc
 from edge.errors import ConfigError
+from edge.log import get_logger
 from edge.station.archive import Archive
 from edge.station.database import backup
 from edge.station.hub import Hub
@@ -38,7 +38,7 @@ _DAY_S = 86_400.0
 _BACKLOG = 128
 _GOODBYE_S = 2
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
