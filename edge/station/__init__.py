@@ -25,7 +25,7 @@ from edge.station.archive import Archive
 from edge.station.database import backup
 from edge.station.hub import Hub
 from edge.station.ingest import Ingest
-from edge.station.settings import StationConfig, token
+from edge.station.settings import StationConfig, base_map, token
 from edge.station.store import Store
 from edge.station.web import Site, application
 from edge.ulid import ulid
@@ -69,6 +69,7 @@ def run(
     """
     time = clock or SystemClock()
     secret = token(config.web)
+    map_file = base_map(config.web)
     listener = _listener(config)
     try:
         store = Store(config.store.url)
@@ -93,6 +94,7 @@ def run(
             "listening_since_s": ingest.listening_since_s,
             "committed": ingest.committed,
             "refused": ingest.refused,
+            "base_map": map_file is not None,
         }
 
     hub = Hub(archive, state, time.utc_s)
@@ -104,7 +106,7 @@ def run(
         clock=time,
         with_receipts=config.delivery.receipts,
     )
-    site = Site(store, archive, hub, ingest, clock=time, token=secret)
+    site = Site(store, archive, hub, ingest, clock=time, token=secret, map_file=map_file)
     web = _Web(application(site, token=secret), hub, listener)
     try:
         web.start()

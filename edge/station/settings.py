@@ -10,6 +10,8 @@ from edge.config import DeliveryConfig, LogConfig, Section, Slug, load_as
 from edge.errors import ConfigError
 
 MIN_TOKEN_CHARS = 16
+_PMTILES_3 = b"PMTiles\x03"
+_PMTILES_HEADER_BYTES = 127
 _WINDOW = 512  # unacknowledged messages: one commit to disk must pay for many of them
 
 Days = Annotated[float, Field(ge=0.01, le=36500.0)]
@@ -49,6 +51,9 @@ class WebConfig(Section):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free one")
     token_file: str | None = Field(
         None, description="file with a token of 16 or more characters on its first line; whoever has it is let in"
+    )
+    map_file: str | None = Field(
+        None, description="base map of the region, a .pmtiles archive (PMTiles 3); empty: a plain metre grid"
     )
 
     @property
@@ -123,7 +128,9 @@ def load(path: Path) -> StationConfig:
         store = store.model_copy(update={"url": f"sqlite:///{_from(base, file)}"})
     return config.model_copy(
         update={
-            "web": web.model_copy(update={"token_file": _from(base, web.token_file)}),
+            "web": web.model_copy(
+                update={"token_file": _from(base, web.token_file), "map_file": _from(base, web.map_file)}
+            ),
             "store": store,
             "delivery": delivery.model_copy(update=files),
         }
@@ -149,6 +156,27 @@ def token(web: WebConfig) -> str | None:
             f"{MIN_TOKEN_CHARS} or more are needed (openssl rand -hex 24)"
         )
     return first
+
+
+def base_map(web: WebConfig) -> str | None:
+    """Give the base map's path, once it is sure that a page could read it.
+
+    Raises:
+        ConfigError: it cannot be read, or is no PMTiles archive of version 3.
+    """
+    if web.map_file is None:
+        return None
+    try:
+        with Path(web.map_file).open("rb") as archive:
+            start = archive.read(_PMTILES_HEADER_BYTES)
+    except OSError as error:
+        raise ConfigError(f"web.map_file {web.map_file}: cannot be read: {error.strerror or error}") from error
+    if len(start) < _PMTILES_HEADER_BYTES or not start.startswith(_PMTILES_3):
+        raise ConfigError(
+            f"web.map_file {web.map_file}: is no PMTiles archive of version 3; "
+            "an .mbtiles file becomes one with: pmtiles convert IN.mbtiles OUT.pmtiles"
+        )
+    return web.map_file
 
 
 def _from(base: Path, file: str | None) -> str | None:

@@ -82,6 +82,23 @@ class RevisionView(Answer):
     priority: str
 
 
+class TrailPoint(Answer):
+    """Where a group was."""
+
+    rev: int
+    at: str = Field(description="when, by the node's clock")
+    lat: float
+    lon: float
+
+
+class TrailView(Answer):
+    """Where a group has been, oldest first."""
+
+    node: str
+    alert_id: str
+    points: list[TrailPoint]
+
+
 class ActionView(Answer):
     """What an operator did."""
 
@@ -156,6 +173,7 @@ class StationState(Answer):
     listening_since_s: float | None
     committed: int = Field(description="messages on disk since the start")
     refused: int = Field(description="messages that could not be read since the start")
+    base_map: bool = Field(description="whether there is one, at /api/v1/map.pmtiles")
 
 
 class Live(Answer):

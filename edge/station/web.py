@@ -6,16 +6,14 @@ describe themselves in one table, from which OpenAPI is made. Whatever reads the
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -23,25 +21,32 @@ from starlette.types import Scope
 from edge.clock import Clock
 from edge.delivery.wire import iso_utc
 from edge.station import access, export, views
-from edge.station.archive import MAX_PAGE, Archive, Wanted
+from edge.station.archive import Archive
+from edge.station.asked import key_of, limit_of, question, wanted_of
 from edge.station.hub import MAX_PAGES, Hub
 from edge.station.ingest import Ingest
 from edge.station.openapi import document
-from edge.station.store import PRIORITIES, Deed, Store, UnknownAlertError
+from edge.station.store import Deed, Store, UnknownAlertError
+from edge.station.trails import trails
 
 API = "/api/v1"
 PAGE_FOLDER = Path(__file__).parent / "page"
-_PAGE_ALERTS = 100
 _TROUBLES = 500
-_HANDLED = ("open", "acknowledged", "dismissed")
-_Q = TypeVar("_Q", bound=views.Question)
 
 
 class Site:
     """What is behind every address."""
 
     def __init__(
-        self, store: Store, archive: Archive, hub: Hub, ingest: Ingest, *, clock: Clock, token: str | None
+        self,
+        store: Store,
+        archive: Archive,
+        hub: Hub,
+        ingest: Ingest,
+        *,
+        clock: Clock,
+        token: str | None,
+        map_file: str | None,
     ) -> None:
         """Answer from these."""
         self._store = store
@@ -50,6 +55,7 @@ class Site:
         self._ingest = ingest
         self._clock = clock
         self._token = token
+        self._map_file = map_file
 
     async def live(self, _request: Request) -> Response:
         """Everything that matters now."""
@@ -65,7 +71,7 @@ class Site:
 
     async def history(self, request: Request) -> Response:
         """One page of alerts, newest first."""
-        wanted, limit = _wanted(request), _limit(request)
+        wanted, limit = wanted_of(request), limit_of(request)
         before = request.query_params.get("before")
         found, following = await run_in_threadpool(self._archive.page, wanted, limit=limit, before=before)
         count = await run_in_threadpool(self._archive.count, wanted)
@@ -73,11 +79,11 @@ class Site:
 
     async def card(self, request: Request) -> Response:
         """One alert whole."""
-        return JSONResponse(await run_in_threadpool(self._archive.card, _key(request)))
+        return JSONResponse(await run_in_threadpool(self._archive.card, key_of(request)))
 
     async def acknowledge(self, request: Request) -> Response:
         """Take an alert over."""
-        asked = await _question(request, views.Acknowledgement)
+        asked = await question(request, views.Acknowledgement)
         await self._act(request, "acknowledge", asked.who, None)
         if asked.note:
             await self._act(request, "note", asked.who, asked.note)
@@ -85,13 +91,13 @@ class Site:
 
     async def dismiss(self, request: Request) -> Response:
         """Say that an alert is nothing, and why."""
-        asked = await _question(request, views.Dismissal)
+        asked = await question(request, views.Dismissal)
         await self._act(request, "dismiss", asked.who, asked.reason)
         return await self.card(request)
 
     async def note(self, request: Request) -> Response:
         """Remember something about an alert."""
-        asked = await _question(request, views.Note)
+        asked = await question(request, views.Note)
         await self._act(request, "note", asked.who, asked.text)
         return await self.card(request)
 
@@ -101,7 +107,7 @@ class Site:
 
     async def acknowledge_trouble(self, request: Request) -> Response:
         """Say that one knows of a trouble."""
-        asked = await _question(request, views.Acknowledgement)
+        asked = await question(request, views.Acknowledgement)
         number = int(request.path_params["number"])
         self._hub.note(
             await run_in_threadpool(
@@ -120,14 +126,24 @@ class Site:
         """Which numbers of a node's messages never came."""
         return JSONResponse(await run_in_threadpool(self._archive.gaps, request.path_params["node"]))
 
+    async def trails(self, _request: Request) -> Response:
+        """Where the groups that matter now have been."""
+        return JSONResponse(await run_in_threadpool(trails, self._store.engine))
+
+    async def base_map(self, _request: Request) -> Response:
+        """The base map of ``web.map_file``, a PMTiles archive; read it in ranges."""
+        if self._map_file is None:
+            return _no(404, "this station has no base map (web.map_file)")
+        return FileResponse(self._map_file, media_type="application/vnd.pmtiles")
+
     async def geojson(self, request: Request) -> Response:
         """The history as GeoJSON."""
-        pieces = export.geojson(self._archive.walk(_wanted(request)))
+        pieces = export.geojson(self._archive.walk(wanted_of(request)))
         return _file(pieces, "alerts.geojson", "application/geo+json")
 
     async def csv(self, request: Request) -> Response:
         """The history as CSV."""
-        return _file(export.table(self._archive.walk(_wanted(request))), "alerts.csv", "text/csv; charset=utf-8")
+        return _file(export.table(self._archive.walk(wanted_of(request))), "alerts.csv", "text/csv; charset=utf-8")
 
     async def health(self, _request: Request) -> Response:
         """The station's health; 503 while nothing can be heard or kept."""
@@ -143,7 +159,7 @@ class Site:
 
     async def session(self, request: Request) -> Response:
         """Exchange the token for a cookie."""
-        asked = await _question(request, views.Login)
+        asked = await question(request, views.Login)
         if self._token is not None and not access.same(asked.token, self._token):
             await asyncio.sleep(1.0)  # guessing gets slow
             return _no(401, "this is not the station's token (web.token_file)")
@@ -156,7 +172,7 @@ class Site:
 
     async def _act(self, request: Request, deed: Deed, who: str, text: str | None) -> None:
         changes = await run_in_threadpool(
-            self._store.act, _key(request), deed, who=who, text=text, utc_s=self._clock.utc_s()
+            self._store.act, key_of(request), deed, who=who, text=text, utc_s=self._clock.utc_s()
         )
         self._hub.note(changes)
         self._ingest.tell_deeds()
@@ -176,6 +192,8 @@ ROUTES: tuple[tuple[str, str, str, str, Any, Any], ...] = (
      views.TroubleView),
     ("GET", "/nodes", "nodes", "nodes", None, list[views.NodeView]),
     ("GET", "/nodes/{node}/gaps", "gaps", "nodes", None, "application/json"),
+    ("GET", "/trails", "trails", "map", None, list[views.TrailView]),
+    ("GET", "/map.pmtiles", "base_map", "map", None, "application/vnd.pmtiles"),
     ("GET", "/export/alerts.geojson", "geojson", "export", None, "application/geo+json"),
     ("GET", "/export/alerts.csv", "csv", "export", None, "text/csv"),
     ("GET", "/health", "health", "station", None, views.HealthView),
@@ -217,61 +235,6 @@ def _caught(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
             return _no(503, f"the database does not answer: {str(error.orig).splitlines()[0]} (store.url)")
 
     return answered
-
-
-async def _question(request: Request, kind: type[_Q]) -> _Q:
-    try:
-        return kind.model_validate_json(await request.body())
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise ValueError(f"{place}: {fault['msg']}" if place else fault["msg"]) from None
-
-
-def _key(request: Request) -> tuple[str, str]:
-    return request.path_params["node"], request.path_params["alert_id"]
-
-
-def _limit(request: Request) -> int:
-    try:
-        limit = int(request.query_params.get("limit", _PAGE_ALERTS))
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= MAX_PAGE:
-        raise ValueError(f"limit: 1 to {MAX_PAGE}")
-    return limit
-
-
-def _wanted(request: Request) -> Wanted:
-    given = request.query_params
-    wrong = set(given) - {"node", "camera", "priority", "handled", "min_count", "from", "to", "limit", "before"}
-    if wrong:
-        raise ValueError(f"{min(wrong)}: no such filter")
-    for name, known in (("priority", PRIORITIES), ("handled", _HANDLED)):
-        if given.get(name) and given[name] not in known:
-            raise ValueError(f"{name}: one of {', '.join(known)}")
-    least = given.get("min_count") or None
-    if least is not None and not (least.isascii() and least.isdigit() and len(least) < 7):  # noqa: PLR2004
-        raise ValueError("min_count: a whole number")
-    return Wanted(
-        node=given.get("node") or None,
-        camera=given.get("camera") or None,
-        priority=given.get("priority") or None,
-        handled=given.get("handled") or None,
-        min_count=int(least) if least else None,
-        from_utc_s=_moment(given.get("from"), "from"),
-        to_utc_s=_moment(given.get("to"), "to"),
-    )
-
-
-def _moment(text: str | None, name: str) -> float | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{name}: a time such as 2026-02-03T13:16:04Z") from None
 
 
 def _file(pieces: Iterator[str], name: str, kind: str) -> Response:

@@ -6,7 +6,7 @@ import pytest
 
 from edge.config import settings as walk
 from edge.errors import ConfigError
-from edge.station.settings import StationConfig, WebConfig, load, token
+from edge.station.settings import StationConfig, WebConfig, base_map, load, token
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -59,6 +59,19 @@ def test_a_token_must_be_long_and_readable(tmp_path: Path):
         token(WebConfig(token_file=str(file)))
     file.write_text("a-token-that-is-long-enough\nand more\n")
     assert token(WebConfig(host="0.0.0.0", token_file=str(file))) == "a-token-that-is-long-enough"
+
+
+def test_a_base_map_is_looked_at_before_the_start(tmp_path: Path):
+    """A missing file, and one that is no PMTiles archive, is refused with its setting and the way out."""
+    config = load(written(tmp_path, '[web]\nmap_file = "region.pmtiles"'))
+    assert config.web.map_file == str(tmp_path / "region.pmtiles")
+    with pytest.raises(ConfigError, match=r"web\.map_file .* cannot be read: No such file"):
+        base_map(config.web)
+    (tmp_path / "region.pmtiles").write_bytes(b"SQLite format 3\0" + bytes(500))
+    with pytest.raises(ConfigError, match=r"web\.map_file .* no PMTiles archive .* pmtiles convert"):
+        base_map(config.web)
+    (tmp_path / "region.pmtiles").write_bytes(b"PMTiles\x03" + bytes(500))
+    assert base_map(config.web) == config.web.map_file
 
 
 def test_every_setting_has_a_reason():

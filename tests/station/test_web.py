@@ -55,7 +55,7 @@ def test_every_answer_is_as_openapi_says(station: RunningStation, nodes: Nodes):
     said = {"note": {"who": "Ada", "text": "x"}, "dismiss": {"who": "Ada", "reason": "deer"}, "session": {"token": "x"}}
     described = station.ask("openapi.json")[1]
     for method, path, name, _tag, _question, answer in ROUTES:
-        if name == "stream":
+        if name in ("stream", "base_map"):
             continue
         place = (
             path.format_map({"node": "node-7", "alert_id": alert_id(1), "number:int": 1})
@@ -133,6 +133,49 @@ def test_exports_hold_every_alert_and_run_in_no_spreadsheet(station: RunningStat
     assert [one["geometry"] and one["geometry"]["coordinates"] for one in features] == [None, [-111.9601, 49.0012]]
     rows = list(csv.DictReader(io.StringIO(station.ask("export/alerts.csv?min_count=1")[1])))
     assert [row["reasons"] for row in rows] == ["line border crossed northward", "'=cmd|' /C calc'!A0"]
+
+
+def test_trails_are_where_groups_with_a_position_have_been(station: RunningStation, nodes: Nodes):
+    """Oldest first, also for a page opened later; an alert without a position, or one that is over, has none."""
+    for rev in (1, 2, 3):
+        place = {"lat": 49.0 + rev / 1000, "lon": -111.96, "ce_m": 25.0, "method": "ground-plane"}
+        nodes.say("node-7/alert", payload(1, rev, seq=rev, position=place))
+    nodes.say("node-7/alert", payload(2, 1, seq=4, reasons=['"position":{"lat":1}']))
+    eventually(lambda: len(station.ask("live")[1]["alerts"]) == 2)
+    (trail,) = station.ask("trails")[1]
+    assert (trail["node"], trail["alert_id"]) == ("node-7", alert_id(1))
+    assert [(one["rev"], one["lat"]) for one in trail["points"]] == [(1, 49.001), (2, 49.002), (3, 49.003)]
+    station.ask(f"{ALERT}/acknowledge", {"who": "Ada"})
+    nodes.say("node-7/alert", payload(1, 4, seq=5, phase="end", ended="left"))
+    eventually(lambda: station.ask("trails")[1] == [])
+
+
+def test_the_base_map_is_read_in_ranges(broker: Mosquitto, tmp_path: Path):
+    """A page reads of a large archive only what it shows; without the setting there is none, and the page is told."""
+    pytest.importorskip("pmtiles", reason="needs pmtiles, of the dev extra")
+    from basemap_scene import picture_map
+
+    archive = picture_map(tmp_path / "region.pmtiles")
+    station = RunningStation(tmp_path, broker.port, web={"map_file": str(archive)})
+    station.start()
+    try:
+        assert station.ask("live")[1]["station"]["base_map"] is True
+        with urllib.request.urlopen(
+            urllib.request.Request(station.url + "api/v1/map.pmtiles", headers={"Range": "bytes=7-20"})
+        ) as answer:
+            assert answer.status == 206
+            assert answer.read() == archive.read_bytes()[7:21]
+            assert answer.headers["content-range"] == f"bytes 7-20/{archive.stat().st_size}"
+            assert answer.headers["etag"]
+    finally:
+        station.stop()
+
+
+def test_without_a_base_map_there_is_none(station: RunningStation):
+    """The page is told so, and asks for none."""
+    assert station.ask("live")[1]["station"]["base_map"] is False
+    status, answer, _ = station.ask("map.pmtiles")
+    assert (status, answer["error"]) == (404, "this station has no base map (web.map_file)")
 
 
 def test_refused_messages_show_in_health(station: RunningStation, nodes: Nodes):

@@ -1,0 +1,74 @@
+"""What a request asks for, checked: filters and pages in its address, and the JSON of its body."""
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from edge.station import views
+from edge.station.archive import MAX_PAGE, Wanted
+from edge.station.store import PRIORITIES
+
+_PAGE_ALERTS = 100
+_HANDLED = ("open", "acknowledged", "dismissed")
+_Q = TypeVar("_Q", bound=views.Question)
+
+
+async def question(request: Request, kind: type[_Q]) -> _Q:
+    """Read the body as ``kind``; raises ``ValueError`` with the field that is wrong."""
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ValueError(f"{place}: {fault['msg']}" if place else fault["msg"]) from None
+
+
+def key_of(request: Request) -> tuple[str, str]:
+    """Read node and alert id from the path."""
+    return request.path_params["node"], request.path_params["alert_id"]
+
+
+def limit_of(request: Request) -> int:
+    """Read how many alerts a page has; raises ``ValueError``."""
+    try:
+        limit = int(request.query_params.get("limit", _PAGE_ALERTS))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"limit: 1 to {MAX_PAGE}")
+    return limit
+
+
+def wanted_of(request: Request) -> Wanted:
+    """Read the filters; raises ``ValueError`` with the one that is wrong."""
+    given = request.query_params
+    wrong = set(given) - {"node", "camera", "priority", "handled", "min_count", "from", "to", "limit", "before"}
+    if wrong:
+        raise ValueError(f"{min(wrong)}: no such filter")
+    for name, known in (("priority", PRIORITIES), ("handled", _HANDLED)):
+        if given.get(name) and given[name] not in known:
+            raise ValueError(f"{name}: one of {', '.join(known)}")
+    least = given.get("min_count") or None
+    if least is not None and not (least.isascii() and least.isdigit() and len(least) < 7):  # noqa: PLR2004
+        raise ValueError("min_count: a whole number")
+    return Wanted(
+        node=given.get("node") or None,
+        camera=given.get("camera") or None,
+        priority=given.get("priority") or None,
+        handled=given.get("handled") or None,
+        min_count=int(least) if least else None,
+        from_utc_s=_moment(given.get("from"), "from"),
+        to_utc_s=_moment(given.get("to"), "to"),
+    )
+
+
+def _moment(text: str | None, name: str) -> float | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name}: a time such as 2026-02-03T13:16:04Z") from None
