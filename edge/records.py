@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from edge.places import Placed, Telemetry
+
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -45,6 +47,7 @@ class Frame:
             belongs to the camera and may be shared.
         radiometry: what the values mean.
         ffc: True while the shutter is closed, False when the camera says it is open, None when it does not say.
+        telemetry: what the carrier of a camera told of its pose with this frame.
     """
 
     camera: str
@@ -54,6 +57,7 @@ class Frame:
     pixels: Pixels
     radiometry: Radiometry = field(default_factory=Radiometry)
     ffc: bool | None = None
+    telemetry: Telemetry | None = None
 
     @property
     def width_px(self) -> int:
@@ -229,6 +233,7 @@ class Alert:
         last_seen_utc_s: ``group.last_seen_s`` on the wall.
         parent: alert id of the group it split from.
         merged_into: alert id of the group it joined.
+        placed: where on the earth, and where to; None where the camera's pose is unknown.
     """
 
     alert_id: str
@@ -245,6 +250,7 @@ class Alert:
     last_seen_utc_s: float
     parent: str | None = None
     merged_into: str | None = None
+    placed: Placed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.records import Alert, Result, Sight
+from edge.terrain import read_terrain
 from edge.ulid import ulid
 
 _log = get_logger(__name__)
@@ -199,6 +200,7 @@ class Node:
                 section,
                 detector,
                 boot_id=self.boot_id,
+                terrain=read_terrain(base / section.terrain_file) if section.terrain_file else None,
                 timed=self.metrics.timed,
             )
             for section in config.camera

@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge"
 
 FLOORS = {
-    "__init__": 0, "records": 0, "errors": 0, "clock": 0, "ulid": 0, "shipped": 0,
-    "config": 1, "metrics": 1, "log": 1,
+    "__init__": 0, "records": 0, "errors": 0, "clock": 0, "ulid": 0, "places": 0, "shipped": 0,
+    "config": 1, "metrics": 1, "log": 1, "terrain": 1,
     "capture": 2, "delivery": 2, "pipeline.stage": 2,
     "pipeline": 3,
     "service": 4, "replay": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4,
@@ -28,6 +28,7 @@ STAGES_SHARED_BELOW = {
     "bonds": "groups",
     "counting": "groups",
     "reference": "preprocess",
+    "rays": "geo",
 }
 ONE_FILE_ONLY = {"paho": "delivery/mqtt.py", "av": "capture/video.py", "onnxruntime": "pipeline/detector.py"}
 

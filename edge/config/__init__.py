@@ -13,6 +13,7 @@ from edge.config.loading import Loaded, load, load_as, resolve
 from edge.config.markdown import reference
 from edge.config.node import LogConfig, MetricsConfig, NodeConfig
 from edge.config.pipeline import AlertsConfig, GroupsConfig, ModelConfig, PreprocessConfig, SightConfig, TrackerConfig
+from edge.config.position import PoseConfig, TelemetryConfig
 from edge.config.section import Section, Slug
 from edge.config.walk import flatten, settings
 from edge.config.whole import PRESETS, Config
@@ -30,10 +31,12 @@ __all__ = [
     "MetricsConfig",
     "ModelConfig",
     "NodeConfig",
+    "PoseConfig",
     "PreprocessConfig",
     "Section",
     "SightConfig",
     "Slug",
+    "TelemetryConfig",
     "TrackerConfig",
     "ZoneConfig",
     "flatten",

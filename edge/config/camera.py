@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from edge.config.position import PoseConfig, TelemetryConfig
 from edge.config.section import Section, Share, Slug, repeated
 
 FramePoint = tuple[Share, Share]
@@ -74,8 +75,22 @@ class CameraConfig(Section):
     stall_after_s: float = Field(
         5.0, ge=0.5, le=600.0, description="without a frame for this long the camera is reported offline"
     )
+    terrain_file: str | None = Field(
+        None,
+        description="elevation of the ground for positions: .asc (ESRI ASCII, degrees) or .hgt (SRTM); empty: flat",
+    )
+    pose: PoseConfig | None = Field(None, description="where a fixed camera stands; without it alerts have no position")
+    telemetry: TelemetryConfig = Field(
+        default_factory=TelemetryConfig, description="how far a drone's own word on its camera can be believed"
+    )
     line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
     zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
+
+    @model_validator(mode="after")
+    def _stands_or_moves(self) -> "CameraConfig":
+        if self.pose is not None and self.moving:
+            raise ValueError(f"camera '{self.id}' has a pose and moving = true: a pose is a fixed camera's")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraConfig":

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -34,7 +34,7 @@ def _table_type(annotation: Any) -> tuple[type[Section] | None, bool]:
         return annotation, False
     for argument in getattr(annotation, "__args__", ()):
         if isinstance(argument, type) and issubclass(argument, Section):
-            return argument, True
+            return argument, get_origin(annotation) is tuple  # else it is a table that may be missing
     return None, False
 
 

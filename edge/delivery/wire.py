@@ -17,6 +17,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from edge.clock import ClockQuality
+from edge.places import Placed
 from edge.records import Alert, Box, EndReason, Phase, Priority, SightState, Track
 
 MAX_ALERT_BYTES = 131_072  # a thousand members fit; rumqttd needs its max_payload_size raised for that, mosquitto not
@@ -24,6 +25,7 @@ MAX_STATE_BYTES = 65_536
 
 _FRACTION_DIGITS = 4  # a tenth of a pixel at 640 columns
 _SCORE_DIGITS = 3
+_DEGREE_DIGITS = 6  # a decimetre
 _SEGMENT = re.compile(r"^[a-z0-9-]{1,64}$")
 _MAX_FAULT_CHARS = 200
 _MAX_SENTENCE_CHARS = 300
@@ -96,13 +98,24 @@ class Member(Payload):
     height_px: Whole = Field(description="height of the box in pixels of the frame")
 
 
+class ErrorEllipse(Payload):
+    """Where the true position may be: one sigma; 2.146 times the half axes hold nine in ten."""
+
+    major_m: Annotated[float, Field(ge=0.0)] = Field(description="half of the long axis")
+    minor_m: Annotated[float, Field(ge=0.0)] = Field(description="half of the short axis")
+    major_deg: Annotated[float, Field(ge=0.0, le=180.0)] = Field(description="compass direction of the long axis")
+
+
 class Position(Payload):
     """Where on the earth the group is; only where the camera's pose is known."""
 
     lat: Annotated[float, Field(ge=-90.0, le=90.0)] = Field(description="degrees north, WGS 84")
     lon: Annotated[float, Field(ge=-180.0, le=180.0)] = Field(description="degrees east, WGS 84")
-    ce_m: Annotated[float, Field(ge=0.0)] = Field(description="horizontal error, metres, one sigma")
-    method: Name = Field(description="how it was computed, e.g. ground-plane")
+    ce_m: Annotated[float, Field(ge=0.0)] = Field(
+        description="horizontal error, metres, one sigma: root mean square distance"
+    )
+    method: Name = Field(description="ground-plane, terrain, corners, ray or carrier: how it was computed")
+    ellipse: ErrorEllipse | None = Field(default=None, description="the same error with its direction")
 
 
 class AlertData(Payload):
@@ -128,6 +141,9 @@ class AlertData(Payload):
         default=None, description="course over ground"
     )
     speed_m_s: Annotated[float, Field(ge=0.0, le=1000.0)] | None = Field(default=None, description="speed over ground")
+    bearing_deg: Annotated[float, Field(ge=0.0, le=360.0)] | None = Field(
+        default=None, description="compass direction from the camera to the group"
+    )
     box: FractionBox = Field(description="hull of the members as fractions of the frame: x0, y0, x1, y1")
     members: Annotated[list[Member], Field(max_length=_MAX_MEMBERS)] | None = Field(
         default=None, description="the bodies in it now"
@@ -288,6 +304,7 @@ def alert_event(
     group = alert.group
     size = (alert.width_px, alert.height_px)
     crossing = group.crossing
+    placed = alert.placed or Placed()
     captured = _moment(alert.captured_utc_s)
     data = AlertData(
         alert_id=alert.alert_id,
@@ -304,8 +321,12 @@ def alert_event(
         reasons=[told for told in map(sentence, alert.reasons) if told][:_MAX_REASONS],
         zone=group.zone,
         line=LineState(id=crossing.line, direction=crossing.direction, crossed=crossing.crossed) if crossing else None,
+        heading_deg=_direction(placed.heading_deg),
+        speed_m_s=None if placed.speed_m_s is None else round(placed.speed_m_s, 1),
+        bearing_deg=_direction(placed.bearing_deg),
         box=_fractions(group.box, size),
         members=[_member(track, size) for track in group.members[:_MAX_MEMBERS]] or None,
+        position=_position(placed),
         first_seen=_moment(alert.first_seen_utc_s),
         last_seen=_moment(alert.last_seen_utc_s),
         captured_at=captured,
@@ -392,6 +413,25 @@ def _enveloped(data: AlertData, node: str, time: datetime) -> AlertEvent:
     return AlertEvent(
         id=f"{data.alert_id}:{data.rev}", source=f"edge/{_segment(node)}/cam/{data.camera}", time=time, data=data
     )
+
+
+def _position(placed: Placed) -> Position | None:
+    where = placed.position
+    if where is None:
+        return None
+    return Position(
+        lat=round(where.lat_deg, _DEGREE_DIGITS),
+        lon=round(where.lon_deg, _DEGREE_DIGITS),
+        ce_m=round(where.ce_m, 1),
+        method=where.method,
+        ellipse=ErrorEllipse(
+            major_m=round(where.major_m, 1), minor_m=round(where.minor_m, 1), major_deg=round(where.major_deg)
+        ),
+    )
+
+
+def _direction(degrees: float | None) -> float | None:
+    return None if degrees is None else round(degrees) % 360
 
 
 def _member(track: Track, size: tuple[int, int]) -> Member:

@@ -6,7 +6,7 @@ give the same results, byte for byte, at any speed.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,13 +14,16 @@ import numpy.typing as npt
 
 from edge.config import CameraConfig, Config
 from edge.pipeline.alerts import AlertRaiser
+from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
 from edge.pipeline.motion import CameraMotion
 from edge.pipeline.preprocess import Preprocessor
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
 from edge.pipeline.tracker import Tracker
+from edge.places import Placed, Telemetry
 from edge.records import Alert, CameraShift, Detection, EndReason, Frame, Result, Sight
+from edge.terrain import Terrain
 
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -51,6 +54,7 @@ class Moment:
     captured_utc_s: float
     width_px: int
     height_px: int
+    telemetry: Telemetry | None = None
 
 
 class Pipeline:
@@ -63,6 +67,7 @@ class Pipeline:
         detector: FindsPeople,
         *,
         boot_id: str,
+        terrain: Terrain | None = None,
         timed: Timed = lambda _stage: nullcontext(),
     ) -> None:
         """Join the stages.
@@ -72,6 +77,7 @@ class Pipeline:
             camera: the section of this camera.
             detector: shared between cameras.
             boot_id: goes into alert ids; unique per start of the node.
+            terrain: elevation of the ground, read from ``camera.terrain_file``.
             timed: times a stage; the caller's, because no clock is read here.
         """
         self.camera_id = camera.id
@@ -92,6 +98,14 @@ class Pipeline:
         self._alerts = AlertRaiser(
             config.alerts, camera=camera.id, boot_id=boot_id, lines=camera.line, zones=camera.zone
         )
+        pose = camera.pose
+        self._geo = Geo(
+            pose=pose.pose() if pose else None,
+            errors=pose.errors() if pose else camera.telemetry.errors(),
+            hfov_deg=camera.telemetry.hfov_deg,
+            terrain=terrain,
+        )
+        self._placed: dict[str, Placed | None] = {}
         self._latest: Moment | None = None
 
     def process(self, frame: Frame) -> Result:
@@ -104,7 +118,7 @@ class Pipeline:
         with self._timed("detect"):
             size_px = (frame.height_px, frame.width_px)
             found = () if sight.ffc else self._detector.detect(prepared.tensor, prepared.scale, size_px)
-        moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px)
+        moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px, frame.telemetry)
         return self.follow(moment, found, sight=sight, shift=shift)
 
     def follow(
@@ -124,7 +138,8 @@ class Pipeline:
             events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
         with self._timed("alert"):
-            alerts = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
+            told = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
+            alerts = tuple(self._place(alert, moment) for alert in told)
         self._latest = moment
         return Result(
             camera=self.camera_id,
@@ -144,10 +159,20 @@ class Pipeline:
         if self._latest is None:
             return ()
         latest = self._latest
-        return self._alerts.close(
+        told = self._alerts.close(
             reason,
             t_s=latest.t_s,
             captured_utc_s=latest.captured_utc_s,
             width_px=latest.width_px,
             height_px=latest.height_px,
         )
+        return tuple(self._place(alert, latest) for alert in told)
+
+    def _place(self, alert: Alert, moment: Moment) -> Alert:
+        """Add where it is; the last word on a group that is gone repeats where it was last told to be."""
+        if alert.phase == "end":
+            return replace(alert, placed=self._placed.pop(alert.alert_id, None))
+        view = self._geo.look(moment.telemetry, width_px=moment.width_px, height_px=moment.height_px)
+        placed = place(alert.group.members, view)
+        self._placed[alert.alert_id] = placed
+        return replace(alert, placed=placed)
