@@ -254,6 +254,38 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameStats:
+    """What one frame's values say of its worth, before anything is looked for in it.
+
+    "Values" are counts of a 16-bit picture and levels of an 8-bit one. All but ``repeats`` are judged on sampled rows.
+
+    Attributes:
+        repeats: the content is that of the frame before. A raw picture is never twice the same, its noise sees to that.
+        median: the middle value.
+        jump: ``median`` minus that of the frame before; 0 for the first. A shutter's correction moves all values at once.
+        span: from the percentile that becomes black to the one that becomes white, before any smoothing.
+        contrast_levels: standard deviation of the 8-bit picture after AGC.
+        share_at_minimum: share of pixels at the smallest value of the frame; large where the sensor clips.
+        share_at_maximum: share of pixels at the largest value of the frame; large where the sensor is saturated.
+        noise: standard deviation of the pixel noise, an estimate; None where the picture is narrower than 9 px.
+        sharpness: 1 where edges are as sharp as pixels allow, towards 1/3 and less where they are blurred; None where
+            nothing in sight stands out of the noise.
+        dead_pixels: pixels that have stuck out of their neighbours for long.
+    """
+
+    repeats: bool = False
+    median: float = 0.0
+    jump: float = 0.0
+    span: float = 0.0
+    contrast_levels: float = 0.0
+    share_at_minimum: float = 0.0
+    share_at_maximum: float = 0.0
+    noise: float | None = None
+    sharpness: float | None = None
+    dead_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """Whether the picture is worth anything, and why not."""
 

@@ -113,7 +113,7 @@ class Pipeline:
         with self._timed("preprocess"):
             prepared = self._preprocess.apply(frame)
         with self._timed("sight"):
-            sight = self._sight.update(frame, prepared.picture)
+            sight = self._sight.update(frame, prepared.stats)
             shift = self._motion.update(prepared.picture) if self._motion and not sight.ffc else CameraShift()
         with self._timed("detect"):
             size_px = (frame.height_px, frame.width_px)

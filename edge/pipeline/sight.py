@@ -6,13 +6,11 @@ stillness repeats itself, so there a repeat is no shutter; only when it lasts is
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.config import SightConfig
-from edge.records import Frame, Pixels, Sight
+from edge.records import Frame, FrameStats, Sight
 
 _FFC_AFTER_S = 0.35  # shorter repeats are a slow sensor in a fast stream (a 9 Hz core sent at 30 frames/s)
-_STRIDE = 4  # contrast is judged on every fourth pixel of every fourth row
 
 
 class SightKeeper:
@@ -21,18 +19,17 @@ class SightKeeper:
     def __init__(self, config: SightConfig) -> None:
         """Start with no picture seen."""
         self._config = config
-        self._latest: Pixels | None = None
         self._changed_t_s = 0.0
 
-    def update(self, frame: Frame, picture: npt.NDArray[np.uint8]) -> Sight:
+    def update(self, frame: Frame, stats: FrameStats) -> Sight:
         """Judge one frame.
 
         Args:
             frame: as captured; what it says of its own shutter wins over any guess.
-            picture: (H, W) uint8, the same frame after AGC.
+            stats: what preprocessing found in its values.
         """
         raw = frame.pixels.dtype == np.uint16
-        frozen_s = frame.t_s - self._changed_t_s if self._is_the_same(frame.pixels) else 0.0
+        frozen_s = frame.t_s - self._changed_t_s if stats.repeats else 0.0
         if frozen_s == 0.0:
             self._changed_t_s = frame.t_s
         if frozen_s >= (self._config.frozen_after_s if raw else self._config.frozen_8bit_after_s):
@@ -40,17 +37,7 @@ class SightKeeper:
         guessed = raw and frame.ffc is None and frozen_s >= _FFC_AFTER_S
         if frame.ffc or guessed:
             return Sight("ok", "shutter closed", ffc=True)
-        contrast = float(picture[::_STRIDE, ::_STRIDE].std())
-        if contrast < self._config.min_contrast:
-            return Sight("blind", f"covered or saturated: contrast of {contrast:.1f} levels", ffc=False)
+        if stats.contrast_levels < self._config.min_contrast:
+            told = f"covered or saturated: contrast of {stats.contrast_levels:.1f} levels"
+            return Sight("blind", told, ffc=False)
         return Sight()
-
-    def _is_the_same(self, pixels: Pixels) -> bool:
-        """Compare with the picture before, which is kept as a copy: the camera may use its buffer again."""
-        if self._latest is None or self._latest.shape != pixels.shape or self._latest.dtype != pixels.dtype:
-            self._latest = pixels.copy()
-            return False
-        same = np.array_equal(self._latest, pixels)
-        if not same:
-            np.copyto(self._latest, pixels, casting="no")
-        return same

@@ -1,5 +1,6 @@
 """The specification of preprocessing on odd, non-square frames."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor
-from edge.pipeline.preprocess.reference import map_linear, percentiles
+from edge.pipeline.preprocess.kernels import SAMPLES, Stretch, row_step
+from edge.pipeline.preprocess.reference import ReferenceKernels, cells_of
 from edge.records import Frame
 
 SIZES = st.tuples(st.integers(1, 61), st.integers(1, 83))
@@ -25,25 +27,66 @@ def scene(seed: int = 0, warm: int = 0) -> np.ndarray:
     return pixels.astype(np.uint16)
 
 
-@given(SIZES, st.integers(0, 2**32 - 1), st.floats(-100, 60000), st.floats(1, 65535))
+def noise(size: tuple[int, int], seed: int, low: int = 0, high: int = 65536) -> np.ndarray:
+    """Draw a 16-bit picture of noise."""
+    return np.random.default_rng(seed).integers(low, high, size).astype(np.uint16)
+
+
+@given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 60000), st.floats(0, 5535))
 def test_mapping_is_the_formula(size, seed, low, span):
-    """Every count becomes round((counts - low) * 255 / span) within the limits, to half a level."""
-    pixels = np.random.default_rng(seed).integers(0, 65536, size).astype(np.uint16)
-    black, white = np.floor(low), np.ceil(low + span)
+    """Every count becomes (counts - low) * 255 / span within the limits, rounded, to within 0.012 levels before it."""
+    pixels = noise(size, seed)
+    black, white = np.floor(low), max(np.ceil(low + span), np.floor(low) + 1)
+    picture = np.empty(size, np.uint8)
+    ReferenceKernels().levels(pixels, Stretch.between(low, low + span), picture, flip=False)
     wanted = np.clip((pixels - black) * 255.0 / (white - black), 0, 255)
-    assert np.abs(map_linear(pixels, low, low + span) - wanted).max() <= 0.5 + 1e-6
+    assert np.abs(picture - wanted).max() <= 0.512
 
 
-@given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(80, 100))
-def test_limits_are_the_percentiles(size, seed, low_percentile, high_percentile):
+@given(st.floats(-60000, 130000), st.floats(0, 130000))
+def test_limits_outside_the_sensor_are_moved_into_it(low, span):
+    """Whatever the limits, black and white are counts that a sensor can give, and both ends are reached."""
+    stretch = Stretch.between(low, low + span)
+    assert 0 <= stretch.black < stretch.black + stretch.span <= 65535
+    ends = np.array([[stretch.black, stretch.black + stretch.span]], np.uint16)
+    picture = np.empty((1, 2), np.uint8)
+    ReferenceKernels().levels(ends, stretch, picture, flip=False)
+    assert picture.tolist() == [[0, 255]]
+
+
+@given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 0.2), st.floats(0.8, 1))
+def test_limits_are_the_percentiles(size, seed, low_share, high_share):
     """At most the stated shares of pixels lie outside the limits, and the limits lie within the picture."""
-    pixels = np.random.default_rng(seed).integers(20000, 65536, size).astype(np.uint16)
-    config = PreprocessConfig(low_percentile=low_percentile, high_percentile=high_percentile, min_span_counts=1.0)
-    low, high = percentiles(pixels, config)
-    assert (pixels < low).mean() <= config.low_percentile / 100
-    assert (pixels > high).mean() <= 1 - config.high_percentile / 100 + 1e-9
-    assert low >= int(pixels.min()) - 1
-    assert high <= int(pixels.max()) + 1
+    pixels = noise(size, seed, 20000)
+    survey = ReferenceKernels().survey(pixels, low_share, high_share)
+    assert (pixels < survey.low).mean() <= low_share
+    assert (pixels > survey.high).mean() <= 1 - high_share + 1e-9
+    assert survey.minimum == pixels.min()
+    assert survey.maximum == pixels.max()
+    assert survey.minimum <= survey.low <= survey.maximum
+    assert survey.minimum <= survey.high <= survey.maximum
+
+
+@given(SIZES, st.integers(0, 2**32 - 1))
+def test_cells_hold_every_pixel(size, seed):
+    """The sums of the cells are those of 4x4 pixels, the last ones moved back into the picture."""
+    pixels = noise(size, seed)
+    cells = cells_of(pixels)
+    assert cells.shape == (-(-size[0] // 4), -(-size[1] // 4))
+    for row, column in np.ndindex(cells.shape):
+        top, left = max(min(4 * row, size[0] - 4), 0), max(min(4 * column, size[1] - 4), 0)
+        assert cells[row, column] == pixels[top : top + 4, left : left + 4].sum()
+
+
+def test_a_large_picture_is_judged_on_some_of_its_rows():
+    """A histogram looks at no more than twice the samples it wants, spread over the picture."""
+    for height_px, width_px in ((512, 640), (1024, 1280), (37, 53), (257, 321), (3000, 4001)):
+        pixels = np.zeros((height_px, width_px), np.uint8)
+        samples = ReferenceKernels().survey(pixels, 0.01, 0.998).samples
+        assert samples == len(range(row_step(height_px, width_px) // 2, height_px, row_step(height_px, width_px))) * (
+            width_px
+        )
+        assert min(SAMPLES, height_px * width_px) * 0.9 <= samples <= 2 * SAMPLES
 
 
 def test_a_flat_scene_does_not_become_noise():
@@ -56,7 +99,7 @@ def test_a_flat_scene_does_not_become_noise():
 def test_the_shutter_is_not_learnt():
     """After a second of closed shutter the scene looks as it did before."""
     prepare = Preprocessor(PreprocessConfig(), multiple_px=32)
-    before = prepare.apply(frame(scene(1, warm=900), 0.0)).picture
+    before = prepare.apply(frame(scene(1, warm=900), 0.0)).picture.copy()
     for step in range(1, 10):
         shut = np.full((37, 53), 31000, np.uint16)
         prepare.apply(Frame("a", step, step / 9, 0.0, shut, ffc=True))
@@ -131,3 +174,63 @@ def test_the_frame_may_change_its_size():
     prepare = Preprocessor(PreprocessConfig(), multiple_px=32)
     prepare.apply(frame(np.zeros((37, 53), np.uint8)))
     assert prepare.apply(frame(np.zeros((97, 31), np.uint8))).tensor.shape == (1, 1, 128, 32)
+
+
+def stats_of(*pixels: np.ndarray):
+    """Show pictures to one preprocessor and give the statistics of the last."""
+    prepare = Preprocessor(PreprocessConfig())
+    return [prepare.apply(frame(one, seq / 9)).stats for seq, one in enumerate(pixels)][-1]
+
+
+def test_a_repeat_is_the_same_content():
+    """The same values again repeat, also from another buffer; one pixel that differs does not."""
+    touched = scene(1)
+    touched[31, 50] += 1
+    assert stats_of(scene(1), scene(1).copy()).repeats
+    assert not stats_of(scene(1), touched).repeats
+    assert not stats_of(scene(1), scene(1)[:, :-1]).repeats
+
+
+def test_a_jump_of_all_values_is_told():
+    """A shutter's correction moves every value by the same."""
+    assert stats_of(scene(1), scene(1) + np.uint16(130)).jump == 130
+    assert stats_of(scene(1)).jump == 0
+
+
+def test_noise_is_told_in_counts():
+    """The estimate holds on flat ground and under a warm body."""
+    for warm in (0, 900):
+        assert stats_of(scene(1, warm)).noise == pytest.approx(60, rel=0.25)
+
+
+def blurred(sigma_px: float) -> np.ndarray:
+    """Draw warm blocks on cold ground through a lens that is out of focus by ``sigma_px``, with noise of the sensor."""
+    dice = np.random.default_rng(4)
+    ground = np.full((251, 333), 8000.0, np.float32)
+    for x, y in dice.integers(0, 230, (40, 2)):
+        ground[y : y + 21, x + 50 : x + 59] += 300
+    if sigma_px:
+        ground = cv2.GaussianBlur(ground, (0, 0), sigma_px)
+    return (ground + dice.normal(0, 3, ground.shape)).astype(np.uint16)
+
+
+def test_sharpness_falls_with_defocus():
+    """A lens out of focus is seen by its soft edges, and noise is not taken for sharpness."""
+    sharp, soft, softer = (stats_of(blurred(sigma_px)).sharpness for sigma_px in (0.0, 2.0, 6.0))
+    assert sharp > 0.8
+    assert soft < 0.75 * sharp
+    assert softer < 0.5
+    assert stats_of(noise((97, 131), 3, 8000, 8010)).sharpness is None
+
+
+def test_saturation_is_told():
+    """A share of pixels at the end of the range says how much of the scene the sensor could not follow."""
+    pixels = scene(1)
+    pixels[:10] = 65535
+    assert stats_of(pixels).share_at_maximum == pytest.approx(10 / 37)
+
+
+def test_contrast_is_that_of_the_picture():
+    """The statistics tell the standard deviation of the levels that the model sees."""
+    prepared = Preprocessor(PreprocessConfig()).apply(frame(scene(1, warm=900)))
+    assert prepared.stats.contrast_levels == pytest.approx(prepared.picture.std(), rel=1e-9)

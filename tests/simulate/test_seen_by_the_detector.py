@@ -8,7 +8,7 @@ import pytest
 import edge
 from edge.config import ModelConfig, PreprocessConfig
 from edge.pipeline.detector import load
-from edge.pipeline.preprocess.reference import Preprocessor
+from edge.pipeline.preprocess import Preprocessor
 from edge.records import Frame
 from edge.shipped import shipped
 from edge.simulate import load_scenario, scenario_names

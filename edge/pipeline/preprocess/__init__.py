@@ -1,5 +1,5 @@
-"""From the sensor's counts to the 8-bit picture, and to the model's input tensor."""
+"""From the sensor's counts to the 8-bit picture, to the model's input tensor, and to what the counts tell."""
 
-from edge.pipeline.preprocess.reference import Prepared, Preprocessor
+from edge.pipeline.preprocess.prepare import Prepared, Preprocessor
 
 __all__ = ["Prepared", "Preprocessor"]

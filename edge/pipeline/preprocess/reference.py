@@ -1,145 +1,108 @@
-"""The specification of preprocessing, in numpy and OpenCV; a native twin must agree with it.
+"""The specification of the passes over the pixels, in numpy and OpenCV; the native twin must give the same bytes."""
 
-16-bit counts are mapped to 8 bits linearly between two percentiles of the frame, smoothed over time so that a hot
-engine driving by does not make the picture pump. Pictures that are 8-bit already went through the camera's own AGC and
-pass unchanged. Limits come from a histogram (0.6 ms for 640x512) and not
-from a sort (6 ms).
-"""
-
-import math
-from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.config import PreprocessConfig
-from edge.records import Frame, Pixels
+from edge.pipeline.preprocess.kernels import (
+    CELL_PX,
+    GRADIENT_MOST,
+    GRADIENT_ROWS,
+    TOP,
+    Cells,
+    Grey,
+    Stretch,
+    Survey,
+    row_step,
+)
+from edge.records import Pixels
 
-_COUNTS = 65536
-_WHITE = 255.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the model sees of one frame.
-
-    Attributes:
-        picture: (H, W) uint8, the whole frame after AGC, white-hot.
-        tensor: (1, 1, h, w) uint8, the picture enlarged by ``scale`` in its upper left corner, sides a multiple of what
-            the model wants, the rest grey.
-        scale: input pixels per frame pixel.
-    """
-
-    picture: npt.NDArray[np.uint8]
-    tensor: npt.NDArray[np.uint8]
-    scale: float
+_STEPS_PX = (1, 2, 8)
 
 
-class Preprocessor:
-    """AGC and model input for one camera; remembers the limits, and reuses its input tensor from frame to frame."""
+class ReferenceKernels:
+    """Plain passes; ``Kernels`` says what each does."""
 
-    def __init__(
-        self,
-        config: PreprocessConfig,
-        *,
-        multiple_px: int = 1,
-        fixed_px: tuple[int, int] | None = None,
-        scale: float = 1.0,
-        black_hot: bool = False,
-    ) -> None:
-        """Start without limits: the first frame sets them at once.
+    def __init__(self) -> None:
+        """Start with an empty histogram."""
+        self._counts = np.zeros(1, np.int64)
+        self._minimum = 0
 
-        Args:
-            config: percentiles and smoothing.
-            multiple_px: sides of the model's input are multiples of this.
-            fixed_px: height and width of a model that takes one size only; the picture is fitted into it.
-            scale: enlargement of the picture, where the size is free.
-            black_hot: the camera shows warm as dark; the picture is turned over.
-        """
-        self._config = config
-        self._multiple_px = multiple_px
-        self._fixed_px = fixed_px
-        self._scale = scale
-        self._black_hot = black_hot
-        self._limits: tuple[float, float] | None = None
-        self._limits_t_s = 0.0
-        self._tensor: npt.NDArray[np.uint8] = np.zeros((1, 1, 0, 0), np.uint8)
-
-    def apply(self, frame: Frame) -> Prepared:
-        """Prepare one frame. The tensor is overwritten by the next call; the picture is not."""
-        picture = self._to_8_bits(frame)
-        if self._black_hot:
-            picture = cv2.bitwise_not(picture).astype(np.uint8, copy=False)
-        scale = self._scale_of(*picture.shape)
-        return Prepared(picture, self._letterbox(picture, scale), scale)
-
-    def _to_8_bits(self, frame: Frame) -> npt.NDArray[np.uint8]:
-        if frame.pixels.dtype == np.uint8:
-            return frame.pixels.astype(np.uint8, copy=False)
-        if frame.ffc and self._limits is not None:
-            low, high = self._limits  # what the shutter shows must not be learnt
-        else:
-            low, high = self._smoothed(percentiles(frame.pixels, self._config), frame.t_s)
-        return map_linear(frame.pixels, low, high)
-
-    def _smoothed(self, limits: tuple[float, float], t_s: float) -> tuple[float, float]:
-        if self._limits is None or self._config.smoothing_s == 0.0:
-            self._limits = limits
-        else:
-            weight = -math.expm1(-max(t_s - self._limits_t_s, 0.0) / self._config.smoothing_s)
-            low, high = self._limits
-            self._limits = (low + weight * (limits[0] - low), high + weight * (limits[1] - high))
-        self._limits_t_s = t_s
-        return self._limits
-
-    def _scale_of(self, height_px: int, width_px: int) -> float:
-        if self._fixed_px is None:
-            return self._scale
-        return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
-
-    def _letterbox(self, picture: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
-        height_px, width_px = picture.shape
-        inner_h, inner_w = max(1, round(height_px * scale)), max(1, round(width_px * scale))
-        full_h, full_w = self._fixed_px or (
-            math.ceil(inner_h / self._multiple_px) * self._multiple_px,
-            math.ceil(inner_w / self._multiple_px) * self._multiple_px,
+    def survey(self, pixels: Pixels, low_share: float, high_share: float) -> Survey:
+        """Look at the sampled rows."""
+        step = row_step(*pixels.shape)
+        sampled: npt.NDArray[Any] = np.ascontiguousarray(pixels[step // 2 :: step])
+        bins = 256 if pixels.dtype == np.uint8 else TOP + 1
+        histogram = cv2.calcHist([sampled], [0], None, [bins], [0, bins]).ravel()
+        present = np.flatnonzero(histogram)
+        minimum, maximum = int(present[0]), int(present[-1])
+        self._counts = histogram[minimum : maximum + 1].astype(np.int64)
+        self._minimum = minimum
+        cumulative = np.cumsum(self._counts)
+        samples = int(cumulative[-1])
+        steps = [_squared_steps(sampled[::GRADIENT_ROWS], apart_px) for apart_px in _STEPS_PX]
+        return Survey(
+            low=minimum + int(np.searchsorted(cumulative, low_share * samples, side="right")),
+            high=minimum + int(np.searchsorted(cumulative, high_share * samples)),
+            median=minimum + int(np.searchsorted(cumulative, 0.5 * samples)),
+            minimum=minimum,
+            maximum=maximum,
+            samples=samples,
+            at_minimum=int(self._counts[0]),
+            at_maximum=int(self._counts[-1]),
+            steps=(steps[0][0], steps[1][0], steps[2][0]),
+            step_pixels=(steps[0][1], steps[1][1], steps[2][1]),
         )
-        if self._tensor.shape[2:] != (full_h, full_w):
-            self._tensor = np.full((1, 1, full_h, full_w), 114, np.uint8)  # grey: neither warm nor cold
-        target = self._tensor[0, 0, :inner_h, :inner_w]
-        if (inner_w, inner_h) == (width_px, height_px):
-            target[:] = picture
-        else:
-            target[:] = cv2.resize(picture, (inner_w, inner_h), interpolation=cv2.INTER_LINEAR)
-        return self._tensor
+
+    def levels(self, pixels: Pixels, stretch: Stretch, target: Grey, *, flip: bool) -> Cells:
+        """Map through a table: OpenCV has one for 16 bits since 4.14."""
+        table = np.full(TOP + 1, 255, np.uint8)
+        table[: stretch.black] = 0
+        top = stretch.black + stretch.span
+        table[stretch.black : top] = stretched(np.arange(stretch.black, top), stretch)
+        target[:] = cv2.LUT(pixels, cv2.bitwise_not(table).ravel() if flip else table)
+        return cells_of(pixels)
+
+    def pass_8_bits(self, pixels: Pixels, target: Grey, *, flip: bool) -> Cells:
+        """Copy."""
+        target[:] = ~pixels if flip else pixels
+        return cells_of(pixels)
+
+    def spread(self, stretch: Stretch | None) -> tuple[int, int]:
+        """Sum over the bins of the histogram."""
+        values = np.arange(self._minimum, self._minimum + len(self._counts))
+        levels = values if stretch is None else stretched(values, stretch).astype(np.int64)
+        return int((self._counts * levels).sum()), int((self._counts * levels * levels).sum())
 
 
-def percentiles(pixels: Pixels, config: PreprocessConfig) -> tuple[float, float]:
-    """Counts that become black and white: two percentiles of the histogram, at least ``min_span_counts`` apart.
-
-    Args:
-        pixels: (H, W) uint16.
-        config: the percentiles and the narrowest span; a narrower one is widened about its middle.
-    """
-    histogram = cv2.calcHist([pixels], [0], None, [_COUNTS], [0, _COUNTS]).ravel()
-    cumulative = np.cumsum(histogram, dtype=np.float64)
-    below = np.array([config.low_percentile, config.high_percentile]) / 100.0 * pixels.size
-    low = float(np.searchsorted(cumulative, below[0], side="right"))  # at 0 %: the smallest count there is, not 0
-    high = float(np.searchsorted(cumulative, below[1]))
-    missing = config.min_span_counts - (high - low)
-    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+def stretched(counts: npt.NDArray[np.integer], stretch: Stretch) -> Grey:
+    """Map counts to levels as ``Stretch`` says."""
+    shifted = np.clip(counts.astype(np.int64) - stretch.black, 0, stretch.span) << stretch.shift
+    return ((shifted * stretch.gain >> 16) + 64 >> 7).astype(np.uint8)
 
 
-def map_linear(pixels: Pixels, low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Map counts to 0..255: ``round((counts - low) * 255 / (high - low))``, saturated at both ends.
+def cells_of(pixels: Pixels) -> Cells:
+    """Sum each cell of 4x4 pixels; (ceil(H / 4), ceil(W / 4)) int32."""
+    rows, columns = (_cell_starts(side) for side in pixels.shape)
+    wide: npt.NDArray[np.int32] = pixels.astype(np.int32)
+    bands = np.zeros((len(rows), pixels.shape[1]), np.int32)
+    for down in range(min(CELL_PX, pixels.shape[0])):
+        bands += wide[rows + down]
+    cells = np.zeros((len(rows), len(columns)), np.int32)
+    for right in range(min(CELL_PX, pixels.shape[1])):
+        cells += bands[:, columns + right]
+    return cells
 
-    The limits are rounded outward to whole counts first; so the subtraction does the lower clip exactly, and a
-    few vectorised passes do the job on every OpenCV (the 16-bit ``cv2.LUT`` is missing before 4.14).
-    """
-    black, white = math.floor(low), math.ceil(high)
-    gain = _WHITE / (white - black)
-    # numpy, because cv2.subtract takes a picture of 4x1 pixels for a colour
-    shifted = np.maximum(pixels, np.uint16(black)) - np.uint16(black) if black > 0 else pixels
-    picture: npt.NDArray[np.uint8] = cv2.convertScaleAbs(shifted, alpha=gain, beta=max(-black * gain, 0.0))
-    return picture
+
+def _cell_starts(side_px: int) -> npt.NDArray[np.intp]:
+    return np.minimum(np.arange(0, side_px, CELL_PX), max(side_px - CELL_PX, 0))
+
+
+def _squared_steps(rows: Pixels, apart_px: int) -> tuple[int, int]:
+    if rows.shape[1] <= apart_px:
+        return 0, 0
+    wide = rows.astype(np.int64)
+    step = np.minimum(np.abs(wide[:, apart_px:] - wide[:, :-apart_px]), GRADIENT_MOST)
+    return int((step * step).sum()), step.size
