@@ -22,6 +22,9 @@ RadiometryKind = Literal["agc8", "counts", "centikelvin", "kelvin64"]
 Phase = Literal["new", "update", "end"]
 Priority = Literal["routine", "important", "urgent"]
 SightState = Literal["ok", "degraded", "blind"]
+SightCause = Literal[
+    "shutter", "frozen", "covered", "saturated", "crossover", "defocus", "dead-pixels", "no-frames", "fault"
+]
 EndReason = Literal["left", "merged", "restarted", "stopped"]
 
 
@@ -292,6 +295,38 @@ class Sight:
     state: SightState = "ok"
     reason: str | None = None
     ffc: bool = False
+    cause: SightCause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightAlert:
+    """One revision of the story of a camera that cannot see.
+
+    Attributes:
+        alert_id: ULID, the same for every revision of one trouble.
+        rev: 1 for ``new``, one more for each revision.
+        phase: ``new``, ``update`` when state or cause changed, ``end`` when it sees again.
+        camera: id of the camera.
+        state: how it is now.
+        cause: why, as one word.
+        reason: why, for people.
+        priority: how loud it should be.
+        since_utc_s: since when it could not see.
+        utc_s: when this revision was made.
+        ended: with ``end``, where the node stopped while it was still blind.
+    """
+
+    alert_id: str
+    rev: int
+    phase: Phase
+    camera: str
+    state: SightState | Literal["offline"]
+    cause: SightCause | None
+    reason: str | None
+    priority: Priority
+    since_utc_s: float
+    utc_s: float
+    ended: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from edge.delivery import wire
 from edge.delivery.courier import Courier
 from edge.delivery.loglimit import LimitedLog
 from edge.delivery.outbox import Outbox
+from edge.delivery.wire_sight import last_word
 from edge.errors import CameraError, ConfigError
 from edge.log import get_logger
 from edge.metrics import Metrics
@@ -262,7 +263,7 @@ class Node:
 
             def end(seq: int, payload: bytes = payload) -> bytes:
                 now_s = self._clock.utc_s()
-                return wire.closing_event(payload, seq=seq, boot_id=self.boot_id, utc_s=now_s, reason="restarted")
+                return last_word(payload, seq=seq, boot_id=self.boot_id, utc_s=now_s, reason="restarted")
 
             try:
                 self._outbox.append(topic, end, key=key, phase="end")

@@ -14,11 +14,17 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from edge.delivery.wire import About, AlertEvent, Health
+from edge.delivery.wire_sight import SightEvent
 
 SCHEMA_FOLDER = Path(__file__).parent / "schema"
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PAYLOADS: dict[str, type[BaseModel]] = {"alert": AlertEvent, "health": Health, "about": About}
+_PAYLOADS: dict[str, type[BaseModel]] = {
+    "alert": AlertEvent,
+    "sight": SightEvent,
+    "health": Health,
+    "about": About,
+}
 _PARAMETERS = {
     "node": {"description": "node.id of the configuration: lower-case letters, digits and '-'"},
     "camera": {"description": "camera.id of the configuration"},
@@ -71,6 +77,9 @@ def asyncapi() -> dict[str, Any]:
     topics = {
         "alert": _Topic(
             "edge/v1/{node}/alert", 1, "application/cloudevents+json", "One revision of one group's story."
+        ),
+        "sight": _Topic(
+            "edge/v1/{node}/alert", 1, "application/cloudevents+json", "One camera cannot see, or can again."
         ),
         "availability": _Topic(
             "edge/v1/{node}/availability", 1, "text/plain", "Whether the node is there.", retain=True

@@ -369,7 +369,7 @@ def parse_alert(payload: bytes) -> AlertEvent:
     Raises:
         ValueError: with a short reason that quotes nothing of the payload.
     """
-    event = _parse(AlertEvent, payload, MAX_ALERT_BYTES)
+    event = parse_as(AlertEvent, payload, MAX_ALERT_BYTES)
     if event.id != f"{event.data.alert_id}:{event.data.rev}":
         raise ValueError("id: is not alert_id:rev")
     if not re.fullmatch(r"edge/[a-z0-9-]{1,64}/cam/[a-z0-9-]{1,64}", event.source):
@@ -379,12 +379,12 @@ def parse_alert(payload: bytes) -> AlertEvent:
 
 def parse_health(payload: bytes) -> Health:
     """Read a health message; raises ``ValueError`` as ``parse_alert``."""
-    return _parse(Health, payload, MAX_STATE_BYTES)
+    return parse_as(Health, payload, MAX_STATE_BYTES)
 
 
 def parse_about(payload: bytes) -> About:
     """Read a birth document; raises ``ValueError`` as ``parse_alert``."""
-    return _parse(About, payload, MAX_STATE_BYTES)
+    return parse_as(About, payload, MAX_STATE_BYTES)
 
 
 def parse_availability(payload: bytes) -> Literal["online", "offline"]:
@@ -396,7 +396,8 @@ def parse_availability(payload: bytes) -> Literal["online", "offline"]:
     raise ValueError("availability: is neither online nor offline")
 
 
-def _parse(kind: type[Kind], payload: bytes, limit: int) -> Kind:
+def parse_as(kind: type[Kind], payload: bytes, limit: int) -> Kind:
+    """Read a payload of one kind; raises ``ValueError`` with a short reason that quotes nothing of it."""
     if len(payload) > limit:
         raise ValueError(f"{len(payload)} bytes are more than the {limit} allowed")
     try:
