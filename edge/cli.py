@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "Measure detection and counting against truth.",
     "simulate": "Film a scenario: a 16-bit clip and its truth.",
     "subscribe": "Show alerts on this terminal as they arrive.",
+    "pki": "Make, renew and revoke the certificates of brokers, stations and nodes.",
     "station": "Run the control room: receive alerts, store them, show them on a page.",
 }
 """Every command and its line in the overview; ``check-config`` is the ``app`` of ``edge/commands/check_config.py``."""

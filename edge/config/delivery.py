@@ -17,6 +17,9 @@ class DeliveryConfig(Section):
     username: str | None = Field(None, description="user name, where the broker wants one")
     password_file: str | None = Field(None, description="file with the password on its first line; never the password")
     tls: bool = Field(default=False, description="encrypt and verify the broker's certificate")
+    tls_verify: bool = Field(
+        default=True, description="false: believe any broker; whoever stands in between can silence every alert"
+    )
     tls_ca_file: str | None = Field(None, description="certificate authority of the broker; empty: the system's")
     tls_cert_file: str | None = Field(None, description="this node's certificate, where the broker asks for one")
     tls_key_file: str | None = Field(None, description="key of that certificate")

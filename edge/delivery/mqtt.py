@@ -27,6 +27,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.errors import DeliveryError
+from edge.log import get_logger
+
+_log = get_logger(__name__)
 
 Version = Literal["5", "3.1.1"]
 
@@ -394,6 +397,8 @@ class Dialer:
         self._clock = clock
         self._silent_closes = 0
         self._fall_back = False
+        if config.tls and not config.tls_verify:
+            _log.warning("the broker's certificate is not verified", setting="delivery.tls_verify = false")
 
     def dial(self, stopping: Callable[[], bool]) -> Link:
         """Open a link; ``stopping`` is asked whether to give up early.
@@ -433,12 +438,15 @@ def _password(config: DeliveryConfig) -> str | None:
 
 
 def _tls_context(config: DeliveryConfig) -> ssl.SSLContext:
-    """Verification is always on: an unverified broker could silence every alert of the node."""
+    """Verify the broker, unless the configuration refuses that in writing: a false one could silence every alert."""
     try:
         context = ssl.create_default_context(cafile=config.tls_ca_file)
     except (OSError, ssl.SSLError) as error:
         raise DeliveryError(f"delivery.tls_ca_file {config.tls_ca_file}: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not config.tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     if config.tls_cert_file is not None:
         try:
             context.load_cert_chain(config.tls_cert_file, config.tls_key_file)

@@ -146,6 +146,20 @@ def test_connection_that_cannot_be_trusted_is_not_made(tmp_path, start_node, aut
         assert "delivery_sent" not in node.metrics.snapshot().counters
 
 
+def test_broker_is_taken_unverified_only_where_the_configuration_says_so_in_writing(
+    tmp_path, start_node, authority, caplog
+):
+    """With ``tls_verify = false`` a broker of an unknown authority is believed, and the log says so once."""
+    stranger = {"tls": True, "tls_ca_file": None, "tls_verify": False}
+    certificate, key = authority.issue("broker", "127.0.0.1")
+    settings = (f"certfile {certificate}", f"keyfile {key}", "allow_anonymous true")
+    with Mosquitto(tmp_path, settings=settings) as broker:
+        node = start_node(quick_config(tmp_path, broker.port, **stranger))
+        assert eventually(lambda: node.courier.connected), node.courier.fault
+    told = [record.edge_fields.get("setting") for record in caplog.records if record.levelname == "WARNING"]
+    assert told.count("delivery.tls_verify = false") == 1
+
+
 def test_password_comes_from_its_file_and_stays_out_of_the_log(tmp_path, caplog):
     """The right password is let in, a wrong one is refused with the setting's name, and neither is ever logged."""
     if shutil.which("mosquitto_passwd") is None:
