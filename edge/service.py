@@ -1,9 +1,9 @@
 """The node: cameras in, alerts out, for months.
 
-Threads: one a camera (fills its slot of one), the courier (drains the outbox), and this one, which takes the freshest
-frame, runs the pipeline and lays alerts into the outbox. ``CameraLoop.run`` and ``Courier`` retry; ``run_once`` only
-works. Nothing here waits on the network. An error in the pipeline itself is a bug: it ends the process, the service
-supervisor starts it again, and the next run closes the alerts that were open.
+Threads: one a camera (``CameraLoop`` fills its slot of one), the courier (drains the outbox), and this one, which takes
+the freshest frame, runs the pipeline and lays alerts into the outbox. ``CameraLoop.run`` and ``Courier`` retry;
+``run_once`` only works. Nothing here waits on the network. An error in the pipeline itself is a bug: it ends the process,
+the service supervisor starts it again, and the next run closes the alerts that were open.
 """
 
 import os
@@ -12,12 +12,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from edge import __version__
+from edge.camera_loop import CameraLoop, CameraState, Outage
 from edge.capture import Camera
 from edge.capture.slot import Slots
 from edge.capture.sources import open_source
@@ -25,15 +25,14 @@ from edge.clock import Clock, clock_quality
 from edge.config import CameraConfig, Config, from_base
 from edge.delivery import wire
 from edge.delivery.courier import Courier
-from edge.delivery.loglimit import LimitedLog
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire_sight import last_word
-from edge.errors import CameraError, ConfigError
+from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
-from edge.records import Alert, Result, Sight
+from edge.records import Alert, Result
 from edge.terrain import read_terrain
 from edge.ulid import ulid
 
@@ -41,107 +40,11 @@ _log = get_logger(__name__)
 
 _TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
 _DRAIN_S = 0.5  # of the 2 s that a stop may take; the goodbye and the threads need the rest
-_REOPEN_FIRST_S = 0.5
-_REOPEN_MAX_S = 15.0
 _MB = 1e6
 _TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2", "numpy": "numpy"}
 
 HealthState = Literal["ok", "degraded", "blind", "offline"]
 _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
-
-
-@dataclass(slots=True)
-class CameraState:
-    """What the node knows of one camera's well-being.
-
-    ``fault``, ``over``, ``last_frame_s`` and ``next_seq`` are written by its loop, the rest by the frame loop.
-    """
-
-    fault: str | None = None
-    over: bool = False
-    last_frame_s: float | None = None
-    sight: Sight = field(default_factory=Sight)
-    count: int | None = None
-    next_seq: int | None = None
-    seen: bool = False
-
-
-class CameraLoop:
-    """Keeps one camera open and its slot filled."""
-
-    def __init__(
-        self,
-        camera: Camera,
-        slots: Slots,
-        state: CameraState,
-        clock: Clock,
-        metrics: Metrics,
-        stopping: threading.Event,
-    ) -> None:
-        """Start nothing yet."""
-        self._camera = camera
-        self._slots = slots
-        self._state = state
-        self._clock = clock
-        self._metrics = metrics
-        self._stopping = stopping
-        self._log = LimitedLog(__name__, clock)
-        self.bug: Exception | None = None
-        self._thread = threading.Thread(target=self._guarded, name=f"capture-{camera.camera_id}", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread; it is a daemon, so a driver that hangs cannot hold up a stop."""
-        self._thread.join(timeout_s)
-
-    def _guarded(self) -> None:
-        """Carry an error that nobody expected to the node, which ends with it: silence would look like an empty scene."""
-        try:
-            self.run()
-        except Exception as error:  # noqa: BLE001
-            self.bug = error
-            self._stopping.set()
-        finally:
-            self._slots.close(self._camera.camera_id)
-
-    def run(self) -> None:
-        """Open the camera again for ever, with a capped back-off, until the node stops or the footage is over."""
-        pause_s = _REOPEN_FIRST_S
-        while not self._stopping.is_set():
-            try:
-                self.run_once()
-                self._state.over = True  # recorded footage ends; that is no fault
-                break
-            except CameraError as error:
-                pause_s = _REOPEN_FIRST_S if self._state.fault is None else min(2 * pause_s, _REOPEN_MAX_S)
-                self._state.fault = str(error)
-                self._metrics.count("camera_lost")
-                self._log.warning("camera lost", camera=self._camera.camera_id, error=str(error), again_in_s=pause_s)
-                self._clock.wait(self._stopping, pause_s)
-
-    def run_once(self) -> None:
-        """Open the camera and lay its frames into the slot until footage ends or the node stops.
-
-        Raises:
-            CameraError: it cannot be opened or is lost.
-        """
-        name = self._camera.camera_id
-        with self._camera as camera:
-            self._log.info("camera open", camera=name)
-            for frame in camera:
-                self._state.fault = None  # only a frame proves that it works
-                self._state.last_frame_s = self._clock.monotonic_s()
-                if self._state.next_seq is not None and frame.seq > self._state.next_seq:
-                    self._metrics.count(f"frames_lost/{name}", frame.seq - self._state.next_seq)
-                self._state.next_seq = frame.seq + 1
-                self._metrics.count(f"frames_captured/{name}")
-                if self._slots.put(frame):
-                    self._metrics.count(f"frames_replaced/{name}")
-                if self._stopping.is_set():
-                    return
 
 
 class Node:
@@ -192,7 +95,7 @@ class Node:
         self._slots = Slots(section.id for section in config.camera)
         self._states = {section.id: CameraState() for section in config.camera}
         self._loops = [
-            CameraLoop(make(section), self._slots, self._states[section.id], clock, self.metrics, stopping)
+            CameraLoop(section, make(section), self._slots, self._states[section.id], clock, self.metrics, stopping)
             for section in config.camera
         ]
         self._pipelines = {
@@ -351,6 +254,8 @@ class Node:
             fps=round(frames / since_s, 1) if since_s > 0 else None,
             dropped=counters.get(f"frames_replaced/{section.id}", 0),
             lost=counters.get(f"frames_lost/{section.id}", 0),
+            outages=state.outages,
+            last_outage=_told(state.last_outage),
         )
 
     def _stop(self) -> None:
@@ -372,6 +277,14 @@ class Node:
             libraries={name: str(sys.modules[module].__version__) for name, module in _TOLD_LIBRARIES.items()},
         )
         return wire.encode(about)
+
+
+def _told(outage: Outage | None) -> wire.CameraOutage | None:
+    if outage is None:
+        return None
+    began = datetime.fromtimestamp(outage.began_utc_s, UTC)
+    reason = wire.sentence(outage.reason) or "unknown"
+    return wire.CameraOutage(reason=reason, began=began, lasted_s=outage.lasted_s)
 
 
 def _temperatures_c() -> dict[str, float]:

@@ -3,12 +3,14 @@
 import threading
 from pathlib import Path
 
-from edge.capture import Camera
+from edge.capture import Camera, devices
 from edge.capture.footage import Footage
 from edge.capture.live import LiveFootage
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import ConfigError
+
+_KNOWN = "footage:PATH, usb:WHICH (edge cameras lists them)"
 
 
 def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *, base: Path) -> Camera:
@@ -16,7 +18,7 @@ def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *
 
     Args:
         config: the camera's settings.
-        clock: paces footage.
+        clock: paces footage, stamps live frames.
         stopping: ends waits when the node stops.
         base: folder that relative paths are meant from: where the configuration file lies.
 
@@ -27,4 +29,11 @@ def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *
     if kind == "footage" and rest:
         footage = Footage(base / rest, camera_id=config.id, fps=config.fps)
         return LiveFootage(footage, clock, loop=config.loop, stopping=stopping)
-    raise ConfigError(f"camera.source = '{config.source}': unknown kind of source; known: footage:PATH")
+    if kind == "usb":
+        wrong = devices.check_name(rest)
+        if wrong:
+            raise ConfigError(f"camera.source = '{config.source}': {wrong}")
+        from edge.capture.usb import UsbCamera  # noqa: PLC0415  (a node without a USB camera does not pay for it)
+
+        return UsbCamera(config, clock, base=base, stopping=stopping)
+    raise ConfigError(f"camera.source = '{config.source}': unknown kind of source; known: {_KNOWN}")

@@ -9,6 +9,7 @@ from edge.config.section import Section, Share, Slug, repeated
 
 FramePoint = tuple[Share, Share]
 Nearby = Annotated[float, Field(ge=-1.0, le=2.0)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
 LinePoint = tuple[Nearby, Nearby]
 
 _MIN_CORNERS = 3
@@ -65,7 +66,21 @@ class CameraConfig(Section):
     """``[[camera]]``: one camera of the node."""
 
     id: Slug = Field(description="name of the camera in topics and alerts")
-    source: str = Field(min_length=1, description="what to open: footage:PATH (clip or folder of pictures)")
+    source: str = Field(
+        min_length=1,
+        description="what to open: footage:PATH, usb:WHICH (see edge cameras), rtsp://, udp://, srt://, http://, "
+        "gstreamer:PIPELINE",
+    )
+    profile: str = Field(
+        "auto", min_length=1, description="what a USB camera sends: auto, a name that edge cameras lists, or FILE.toml"
+    )
+    size_px: tuple[Pixels, Pixels] | None = Field(
+        None, description="width and height to ask of a USB camera; empty: the profile's first that it offers"
+    )
+    username: str | None = Field(None, description="user name at a network camera")
+    password_file: str | None = Field(
+        None, description="file with that user's password on its first line; never the password, nor one in source"
+    )
     fps: float = Field(
         9.0, gt=0.0, le=120.0, description="rate of a folder of pictures without times of its own, frames per second"
     )
@@ -73,7 +88,19 @@ class CameraConfig(Section):
     moving: bool = Field(default=False, description="the camera itself moves (drone, vehicle): its motion is measured")
     polarity: Literal["white-hot", "black-hot"] = Field("white-hot", description="whether warm is bright or dark")
     stall_after_s: float = Field(
-        5.0, ge=0.5, le=600.0, description="without a frame for this long the camera is reported offline"
+        5.0, ge=0.5, le=600.0, description="without a frame for this long the camera is reported offline and reopened"
+    )
+    frozen_reopen_s: float = Field(
+        30.0, ge=5.0, le=3600.0, description="a live camera that sends the same picture for this long is reopened"
+    )
+    reopen_max_s: float = Field(
+        3.0, ge=0.5, le=600.0, description="longest pause between two tries to open a camera that is lost"
+    )
+    power_cycle: tuple[str, ...] = Field(
+        (), description="program and arguments that switch the camera off and on, e.g. uhubctl; run when it stays lost"
+    )
+    power_cycle_after_s: float = Field(
+        60.0, ge=5.0, le=86400.0, description="... for this long, and again after each further such time"
     )
     terrain_file: str | None = Field(
         None,

@@ -179,6 +179,14 @@ class AlertEvent(Payload):
         return self.source.split("/")[1]
 
 
+class CameraOutage(Payload):
+    """The latest time in which a camera gave nothing."""
+
+    reason: Sentence = Field(description="what was wrong")
+    began: datetime = Field(description="when")
+    lasted_s: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="how long; absent: it goes on")
+
+
 class CameraHealth(Payload):
     """How one camera does."""
 
@@ -187,6 +195,8 @@ class CameraHealth(Payload):
     fps: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="frames looked at per second")
     dropped: Whole | None = Field(default=None, description="frames replaced by a newer one before they were looked at")
     lost: Whole | None = Field(default=None, description="frames missing in the camera's own numbering")
+    outages: Whole | None = Field(default=None, description="how often the camera was lost since the node started")
+    last_outage: CameraOutage | None = Field(default=None, description="the latest of them")
 
 
 class OutboxHealth(Payload):
