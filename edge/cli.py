@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 model. The overview is
 importing typer takes many times as long as starting Python, and ``edge --help`` is the first thing that anybody types.
 """
 
+import gc
+import os
 import sys
 
 from edge import __version__
@@ -71,6 +73,11 @@ def overview() -> str:
 
 
 def _run_command(name: str, arguments: list[str]) -> None:
+    # Imports make tens of thousands of objects and no garbage; looking for some again and again took a sixth of the
+    # node's start. Programs that stay call work.settle once they are ready.
+    gc.set_threshold(100_000)
+    # numpy's own threads do nothing here but take memory; those of a model are the setting model.threads
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from importlib import import_module
 
     from edge import log

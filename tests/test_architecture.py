@@ -25,6 +25,8 @@ FLOORS = {
 STAGES_SHARED_BELOW = {
     # what one stage is made of may be several files; these are the pieces and the stage they belong to
     "decode": "detector",
+    "manifest": "detector",
+    "bound": "detector",
     "association": "tracker",
     "bodies": "tracker",
     "bonds": "groups",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.commands.options import command_line
-from edge.commands.work import effective, load_detector, stop_on_signals
+from edge.commands.work import effective, load_detector, settle, stop_on_signals
 
 if TYPE_CHECKING:
     from edge.config import Loaded
@@ -31,7 +31,9 @@ def run(
     _log_effective(loaded)
     detector = load_detector(loaded.config, config_file.parent)
     stopping = stop_on_signals()
-    Node(loaded.config, detector, clock=SystemClock(), stopping=stopping, base=config_file.parent.resolve()).run()
+    node = Node(loaded.config, detector, clock=SystemClock(), stopping=stopping, base=config_file.parent.resolve())
+    settle()
+    node.run()
 
 
 def _log_effective(loaded: "Loaded") -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edge.commands.options import command_line
-from edge.commands.work import stop_on_signals
+from edge.commands.work import settle, stop_on_signals
 from edge.errors import ConfigError
 
 app = command_line()
@@ -29,4 +29,5 @@ def station(
 
     config = settings.load(config_file)
     log.configure(config.log)
+    settle()
     run(config, stop_on_signals(), on_ready=lambda served: print(f"control room at {served.url}", flush=True))

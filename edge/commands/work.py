@@ -1,5 +1,6 @@
 """What several commands do: read the configuration, load the model, show progress, stop on a signal."""
 
+import gc
 import os
 import signal
 import sys
@@ -78,6 +79,12 @@ def check_outputs(*paths: Path | None) -> None:
             raise ConfigError(f"{path}: the folder {path.resolve().parent} does not exist")
         if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
             raise ConfigError(f"{path}: may not be written")
+
+
+def settle() -> None:
+    """Say that what is loaded now stays: the garbage collector leaves it alone and goes back to its usual rhythm."""
+    gc.freeze()
+    gc.set_threshold(700)
 
 
 def stop_on_signals() -> threading.Event:

@@ -70,7 +70,9 @@ People = Annotated[int, Field(ge=0, le=100_000)]
 class Payload(BaseModel):
     """A JSON document on the broker: strict types, no NaN, unknown keys ignored."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
 
 class ModelIdentity(Payload):
