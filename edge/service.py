@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge import __version__
+from edge.box import temperatures_c
 from edge.camera_loop import CameraLoop, CameraState, Outage
 from edge.capture import Camera
 from edge.capture.slot import Slots
@@ -220,7 +221,7 @@ class Node:
             uptime_s=round(now_s - self._started_s, 1),
             clock=clock_quality(),
             cameras=cameras,
-            temperatures_c=_temperatures_c() or None,
+            temperatures_c=temperatures_c() or None,
             outbox=wire.OutboxHealth(waiting=depth.waiting, oldest_s=depth.oldest_s, shed=depth.shed),
             disk_free_mb=round(shutil.disk_usage(self._outbox_folder).free / _MB, 1),
         )
@@ -285,17 +286,6 @@ def _told(outage: Outage | None) -> wire.CameraOutage | None:
     began = datetime.fromtimestamp(outage.began_utc_s, UTC)
     reason = wire.sentence(outage.reason) or "unknown"
     return wire.CameraOutage(reason=reason, began=began, lasted_s=outage.lasted_s)
-
-
-def _temperatures_c() -> dict[str, float]:
-    """Read every thermal zone the kernel shows; empty on machines without one."""
-    readings: dict[str, float] = {}
-    for zone in Path("/sys/class/thermal").glob("thermal_zone*"):
-        try:
-            readings[zone.name] = int((zone / "temp").read_text()) / 1000
-        except (OSError, ValueError):  # a zone may be there and refuse to be read
-            continue
-    return readings
 
 
 def _metrics_page(port: int, metrics: Metrics) -> AbstractContextManager[None]:

@@ -66,8 +66,17 @@ class Detector:
         Returns:
             Detections from ``score_low`` on, best first, boxes in pixels of the frame.
         """
-        outputs = self._bound.run(tensor)
-        boxes, scores, kinds = self._decode(outputs, self.score_low, (tensor.shape[2], tensor.shape[3]))
+        return self.read(self.infer(tensor), (tensor.shape[2], tensor.shape[3]), scale, size_px)
+
+    def infer(self, tensor: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Run the model alone on a (1, 1, h, w) uint8 tensor; its outputs are overwritten by the next run."""
+        return self._bound.run(tensor)
+
+    def read(
+        self, outputs: Sequence[npt.NDArray[Any]], input_px: tuple[int, int], scale: float, size_px: tuple[int, int]
+    ) -> tuple[Detection, ...]:
+        """Turn the model's outputs into detections; ``input_px`` is height and width, the rest as of ``detect``."""
+        boxes, scores, kinds = self._decode(outputs, self.score_low, input_px)
         kept = suppress(boxes, scores, kinds, self.manifest.thresholds.nms_iou)
         corners = boxes[kept] / scale
         corners[:, 0::2] = corners[:, 0::2].clip(0, size_px[1])
