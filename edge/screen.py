@@ -15,6 +15,7 @@ from edge.config import DeliveryConfig
 from edge.delivery.brokers import Embedded
 from edge.delivery.subscriber import Event, Subscriber
 from edge.delivery.wire import AlertEvent, Health, Topics, sentence
+from edge.delivery.wire_sight import SightEvent
 from edge.errors import ConfigError
 
 _PRIORITIES = ("routine", "important", "urgent")
@@ -44,7 +45,7 @@ class Filter:
         if self.priority is not None and self.priority not in _PRIORITIES:
             raise ConfigError(f"--priority {self.priority}: known are {', '.join(_PRIORITIES)}")
 
-    def wants(self, alert: AlertEvent) -> bool:
+    def wants(self, alert: AlertEvent | SightEvent) -> bool:
         """Tell whether an alert passes."""
         least = _PRIORITIES.index(self.priority) if self.priority else 0
         return (
@@ -67,6 +68,8 @@ class Screen:
         """Print one event; health only when it changes."""
         if isinstance(event.body, AlertEvent):
             self._alert(event.body)
+        elif isinstance(event.body, SightEvent):
+            self._sight(event.body)
         elif isinstance(event.body, Health):
             said = (event.body.state, event.body.reason)
             if self._health.get(event.node) != said:
@@ -94,6 +97,17 @@ class Screen:
         if data.phase == "new" and self._bell:
             self._console.bell()
 
+    def _sight(self, event: SightEvent) -> None:
+        data = event.data
+        why = f"  {sentence(data.reason)}" if data.reason else ""
+        line = (
+            f"{_local_time(event.time)}  {data.phase:<6}  camera {data.state:<8} {event.node}/{data.camera}"
+            f"  {data.alert_id[-6:]}:{data.rev}{why}"
+        )
+        self._console.print(Text(line, style=_STYLE[data.priority] if data.phase != "end" else "dim"))
+        if data.phase == "new" and self._bell:
+            self._console.bell()
+
 
 def _local_time(moment: datetime) -> str:
     try:
@@ -107,7 +121,7 @@ def listen(delivery: DeliveryConfig, wanted: Filter, *, stopping: threading.Even
     screen = Screen()
 
     def on_event(event: Event) -> None:
-        if isinstance(event.body, AlertEvent):
+        if isinstance(event.body, AlertEvent | SightEvent):
             if not wanted.wants(event.body):
                 return
             if as_json:

@@ -27,13 +27,14 @@ from edge.config import CameraConfig, Config, from_base
 from edge.delivery import wire
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire_sight import last_word
+from edge.delivery.wire_sight import last_word, sight_event
 from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
-from edge.records import Alert, Result
+from edge.pipeline.watch import SightWatch
+from edge.records import Alert, Result, SightAlert, SightCause
 from edge.terrain import read_terrain
 from edge.ulid import ulid
 
@@ -110,8 +111,12 @@ class Node:
             )
             for section in config.camera
         }
+        self._watches = {
+            section.id: SightWatch(section.id, boot_id=self.boot_id, alert_after_s=config.sight.alert_after_s)
+            for section in config.camera
+        }
         self._health_due_s = 0.0
-        self._health_said: tuple[str, str | None] | None = None
+        self._health_said: tuple[str | None, ...] | None = None
         self._counted_s, self._counted = self._started_s, dict[str, int]()
 
     def run(self) -> None:
@@ -144,6 +149,8 @@ class Node:
                 # only a stop that was meant ends the alerts; after a bug the next run closes them as "restarted"
                 for pipeline in self._pipelines.values():
                     self._keep(pipeline.close("stopped"))
+                for watch in self._watches.values():
+                    self._keep_sight(watch.close("stopped", utc_s=self._clock.utc_s()))
             finally:
                 self._stop()
 
@@ -160,6 +167,7 @@ class Node:
             if not self._states[frame.camera].seen:
                 self._states[frame.camera].seen = True
                 _log.info("first frame processed", camera=frame.camera)
+        self._watch_sight()
         self._tell_health()
 
     def _close_dead_run(self) -> None:
@@ -197,6 +205,26 @@ class Node:
         if alerts:
             self._courier.wake()
 
+    def _watch_sight(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for section in self._config.camera:
+            state, cause, reason = self._standing(section, now_s)
+            watch = self._watches[section.id]
+            self._keep_sight(watch.update(state, cause, reason, t_s=now_s, utc_s=self._clock.utc_s()))
+
+    def _keep_sight(self, alert: SightAlert | None) -> None:
+        if alert is None:
+            return
+
+        def event(seq: int) -> bytes:
+            node = self._config.node.id
+            return sight_event(alert, node=node, seq=seq, boot_id=self.boot_id, clock=clock_quality())
+
+        self._outbox.append(self._topics.alert, event, key=alert.alert_id, phase=alert.phase)
+        self.metrics.count(f"sight_alerts_{alert.phase}")
+        _log.warning("sight", phase=alert.phase, camera=alert.camera, state=alert.state, why=alert.reason)
+        self._courier.wake()
+
     def _tell_count(self, result: Result) -> None:
         state = self._states[result.camera]
         count = sum(group.count for group in result.groups if group.present)
@@ -207,9 +235,10 @@ class Node:
     def _tell_health(self) -> None:
         now_s = self._clock.monotonic_s()
         state, reason, cameras = self._health(now_s)
-        if now_s < self._health_due_s and (state, reason) == self._health_said:
+        said = (state, reason, *(camera.state for camera in cameras.values()))
+        if now_s < self._health_due_s and said == self._health_said:
             return
-        self._health_said = (state, reason)
+        self._health_said = said
         self._health_due_s = now_s + self._config.delivery.health_every_s
         self._counted_s, self._counted = now_s, self.metrics.counters()
         depth = self._outbox.depth()
@@ -239,19 +268,24 @@ class Node:
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
         return state, (wire.sentence(reason) if state != "ok" else None), cameras
 
-    def _camera_health(self, section: CameraConfig, counters: Mapping[str, int], now_s: float) -> wire.CameraHealth:
+    def _standing(self, section: CameraConfig, now_s: float) -> tuple[HealthState, SightCause | None, str | None]:
+        """Give a camera's state, its cause and its reason: what the picture says, unless there is none."""
         state = self._states[section.id]
         last_s = state.last_frame_s if state.last_frame_s is not None else self._started_s
-        judged: tuple[HealthState, str | None] = (state.sight.state, state.sight.reason)
         if state.fault is not None:
-            judged = ("offline", state.fault)
-        elif now_s - last_s > section.stall_after_s and not state.over:
-            judged = ("offline", f"no frame for {section.stall_after_s:g} s or more")
+            return "offline", "fault", state.fault
+        if now_s - last_s > section.stall_after_s and not state.over:
+            return "offline", "no-frames", f"no frame for {section.stall_after_s:g} s or more"
+        return state.sight.state, state.sight.cause, state.sight.reason
+
+    def _camera_health(self, section: CameraConfig, counters: Mapping[str, int], now_s: float) -> wire.CameraHealth:
+        state = self._states[section.id]
+        standing, _, reason = self._standing(section, now_s)
         name, since_s = f"frames_processed/{section.id}", now_s - self._counted_s
         frames = counters.get(name, 0) - self._counted.get(name, 0)
         return wire.CameraHealth(
-            state=judged[0],
-            reason=wire.sentence(judged[1]),
+            state=standing,
+            reason=wire.sentence(reason),
             fps=round(frames / since_s, 1) if since_s > 0 else None,
             dropped=counters.get(f"frames_replaced/{section.id}", 0),
             lost=counters.get(f"frames_lost/{section.id}", 0),

@@ -129,3 +129,34 @@ class SightConfig(Section):
         le=64.0,
         description="standard deviation of the 8-bit picture below which the camera is covered, levels",
     )
+    covered_span_noises: float = Field(
+        7.0,
+        ge=0.0,
+        le=100.0,
+        description="a picture that spans fewer standard deviations of its noise is a covered lens",
+    )
+    covered_after_s: float = Field(
+        2.0, ge=0.0, le=600.0, description="covered or saturated for this long is blind; a bird is not"
+    )
+    saturated_share: Share = Field(
+        0.5, description="share of pixels at the smallest or the largest value from which the sensor is saturated"
+    )
+    shutter_after_s: float = Field(
+        10.0, ge=1.0, le=600.0, description="a shutter that stays closed for this long is stuck: blind"
+    )
+    crossover_span_noises: float = Field(
+        9.5, ge=0.0, le=100.0, description="a scene that spans fewer standard deviations of the noise may hide people"
+    )
+    crossover_span_c: float = Field(
+        1.5, ge=0.0, le=20.0, description="... and so may one that spans fewer degrees, where the camera knows degrees"
+    )
+    min_sharpness: Share = Field(
+        0.5, description="edges softer than this are out of focus; 1 is as sharp as pixels allow, a blur of 4 px is 0.4"
+    )
+    dead_share: Share = Field(0.005, description="share of dead pixels from which the camera is degraded")
+    degraded_after_s: float = Field(
+        10.0, ge=0.0, le=3600.0, description="too little contrast or focus for this long is told"
+    )
+    alert_after_s: float = Field(
+        10.0, ge=0.0, le=3600.0, description="blind or offline for this long is an alert of its own (edge.sight)"
+    )

@@ -27,10 +27,10 @@ from edge.delivery.wire import (
     Health,
     Topics,
     parse_about,
-    parse_alert,
     parse_availability,
     parse_health,
 )
+from edge.delivery.wire_sight import SightEvent, parse_event
 from edge.errors import DeliveryError
 
 QUEUE_EVENTS = 1000
@@ -50,7 +50,7 @@ class Event:
     """
 
     node: str
-    body: AlertEvent | Health | About | Literal["online", "offline"]
+    body: AlertEvent | SightEvent | Health | About | Literal["online", "offline"]
     retained: bool
     payload: bytes
 
@@ -172,9 +172,11 @@ class Subscriber:
             if found is None:
                 raise ValueError("topic: is not ours")  # noqa: TRY301  # the same fate as any other malformed one
             node, kind = found.groups()
-            parse: Callable[[bytes], AlertEvent | Health | About | Literal["online", "offline"]] = _PARSERS[kind]
+            parse: Callable[[bytes], AlertEvent | SightEvent | Health | About | Literal["online", "offline"]] = (
+                _PARSERS[kind]
+            )
             body = parse(arrival.payload)
-            if isinstance(body, AlertEvent) and body.node != node:
+            if isinstance(body, AlertEvent | SightEvent) and body.node != node:
                 raise ValueError("source: another node than the topic's")  # noqa: TRY301
         except ValueError as error:
             self.malformed += 1
@@ -189,8 +191,8 @@ class Subscriber:
                 link.acknowledge(queued.arrival)
 
 
-_PARSERS: dict[str, Callable[[bytes], AlertEvent | Health | About | Literal["online", "offline"]]] = {
-    "alert": parse_alert,
+_PARSERS: dict[str, Callable[[bytes], AlertEvent | SightEvent | Health | About | Literal["online", "offline"]]] = {
+    "alert": parse_event,
     "health": parse_health,
     "about": parse_about,
     "availability": parse_availability,
