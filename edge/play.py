@@ -258,7 +258,7 @@ def _publishing(config: Config, base: Path, stopping: threading.Event) -> Iterat
                 published = event(seq)
                 return published
 
-            outbox.append(topics.alert, remembered, key=alert.alert_id, phase=alert.phase)
+            outbox.append(topics.alert, remembered, key=alert.alert_id, rev=alert.rev, phase=alert.phase)
             courier.wake()
             return published
 

@@ -26,8 +26,9 @@ from edge.clock import Clock, clock_quality
 from edge.config import CameraConfig, Config, from_base
 from edge.delivery import wire
 from edge.delivery.courier import Courier
+from edge.delivery.desk import read_handled
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire_sight import last_word, sight_event
+from edge.delivery.wire_sight import SightEvent, last_word, parse_event, sight_event
 from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.metrics import Metrics
@@ -172,18 +173,25 @@ class Node:
 
     def _close_dead_run(self) -> None:
         for key, topic, payload in self._outbox.unfinished():
-
-            def end(seq: int, payload: bytes = payload) -> bytes:
-                now_s = self._clock.utc_s()
-                return last_word(payload, seq=seq, boot_id=self.boot_id, utc_s=now_s, reason="restarted")
-
             try:
-                self._outbox.append(topic, end, key=key, phase="end")
+                previous = parse_event(payload)
             except ValueError as error:  # written by a program that spoke otherwise: nobody could end it any better
                 self._outbox.forget(key)
                 _log.error("alert of the dead run cannot be read and is forgotten", alert_id=key, error=str(error))
-            else:
-                _log.info("alert of the dead run closed", alert_id=key)
+                continue
+
+            def end(seq: int, previous: wire.AlertEvent | SightEvent = previous) -> bytes:
+                return last_word(
+                    previous,
+                    seq=seq,
+                    boot_id=self.boot_id,
+                    utc_s=self._clock.utc_s(),
+                    reason="restarted",
+                    handled=read_handled(self._outbox.handled(previous.data.alert_id)),
+                )
+
+            self._outbox.append(topic, end, key=key, rev=previous.data.rev + 1, phase="end")
+            _log.info("alert of the dead run closed", alert_id=key)
 
     def _keep(self, alerts: tuple[Alert, ...]) -> None:
         quality = clock_quality() if alerts else "unsynchronised"
@@ -197,9 +205,10 @@ class Node:
                     boot_id=self.boot_id,
                     clock=quality,
                     model=self._model,
+                    handled=read_handled(self._outbox.handled(alert.alert_id)),
                 )
 
-            self._outbox.append(self._topics.alert, event, key=alert.alert_id, phase=alert.phase)
+            self._outbox.append(self._topics.alert, event, key=alert.alert_id, rev=alert.rev, phase=alert.phase)
             self.metrics.count(f"alerts_{alert.phase}")
             _log.info("alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id)
         if alerts:
@@ -220,7 +229,7 @@ class Node:
             node = self._config.node.id
             return sight_event(alert, node=node, seq=seq, boot_id=self.boot_id, clock=clock_quality())
 
-        self._outbox.append(self._topics.alert, event, key=alert.alert_id, phase=alert.phase)
+        self._outbox.append(self._topics.alert, event, key=alert.alert_id, rev=alert.rev, phase=alert.phase)
         self.metrics.count(f"sight_alerts_{alert.phase}")
         _log.warning("sight", phase=alert.phase, camera=alert.camera, state=alert.state, why=alert.reason)
         self._courier.wake()
@@ -253,6 +262,7 @@ class Node:
             temperatures_c=temperatures_c() or None,
             outbox=wire.OutboxHealth(waiting=depth.waiting, oldest_s=depth.oldest_s, shed=depth.shed),
             disk_free_mb=round(shutil.disk_usage(self._outbox_folder).free / _MB, 1),
+            commands_refused=self._counted.get("commands_refused", 0),
         )
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 

@@ -47,6 +47,20 @@ class DeliveryConfig(Section):
         le=65536.0,
         description="beyond this size 'update' rows are given up, oldest first; never new or end",
     )
+    confirm: Literal["broker", "station"] = Field(
+        "broker",
+        description="who ends the waiting of an alert: broker: its confirmation; station: a receipt, once it is stored",
+    )
+    receipt_timeout_s: float = Field(
+        30.0,
+        ge=1.0,
+        le=3600.0,
+        description="without a receipt for this long an alert is sent again, then after twice as long, up to 15 min",
+    )
+    resend_keep_s: float = Field(
+        86400.0, ge=0.0, le=2_592_000.0, description="delivered alerts are kept this long, for a station with a gap"
+    )
+    resend_keep_mb: float = Field(8.0, ge=0.0, le=1024.0, description="... and no more than this of them")
     health_every_s: float = Field(15.0, ge=1.0, le=3600.0, description="pause between two health messages")
 
 

@@ -1,18 +1,19 @@
 """The contract as files, generated from the payload models: JSON Schema of each payload and one AsyncAPI 3.0 document.
 
 ``python -m edge.delivery.asyncapi`` writes them to ``edge/delivery/schema``; a test fails when they are not current.
-The documents describe what a node writes: what is always there is required, and what may be unknown is optional and
-never null. They keep to the words that draft-07 and 2020-12 share, because AsyncAPI tools read the older one.
+The documents describe what a node writes and hears: what is always there is required, and what may be unknown is
+optional and never null. They keep to the words that draft-07 and 2020-12 share, because AsyncAPI tools read the older one.
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from edge.delivery.commands import COMMANDS, Receipt, Reply
 from edge.delivery.wire import About, AlertEvent, Health
 from edge.delivery.wire_sight import SightEvent
 
@@ -24,10 +25,15 @@ _PAYLOADS: dict[str, type[BaseModel]] = {
     "sight": SightEvent,
     "health": Health,
     "about": About,
+    "receipt": Receipt,
+    **COMMANDS,
+    "reply": Reply,
 }
 _PARAMETERS = {
     "node": {"description": "node.id of the configuration: lower-case letters, digits and '-'"},
     "camera": {"description": "camera.id of the configuration"},
+    "alert_id": {"description": "the alert's id in lower case"},
+    "requester": {"description": "who gave the command, as it said itself"},
 }
 
 
@@ -65,7 +71,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """Give the AsyncAPI 3.0 document: every topic that a node writes, with quality of service and payload."""
+    """Give the AsyncAPI 3.0 document: every topic of a node, with quality of service and payload."""
     names, definitions = models_json_schema(
         [(model, "validation") for model in _PAYLOADS.values()],
         schema_generator=_AsWritten,
@@ -74,6 +80,7 @@ def asyncapi() -> dict[str, Any]:
     payloads: dict[str, Any] = {name: names[(model, "validation")] for name, model in _PAYLOADS.items()}
     payloads["availability"] = {"type": "string", "enum": ["online", "offline"], "description": "offline is the will"}
     payloads["count"] = {"type": "integer", "minimum": 0, "description": "people this camera sees now"}
+    payloads["snapshot"] = {"type": "string", "format": "binary", "description": "a JPEG file"}
     topics = {
         "alert": _Topic(
             "edge/v1/{node}/alert", 1, "application/cloudevents+json", "One revision of one group's story."
@@ -89,19 +96,38 @@ def asyncapi() -> dict[str, Any]:
         "count": _Topic(
             "edge/v1/{node}/cam/{camera}/count", 0, "text/plain", "How many a camera sees.", retain=True, expiry_s=60
         ),
+        "snapshot": _Topic(
+            "edge/v1/{node}/cam/{camera}/snapshot/{alert_id}",
+            1,
+            "image/jpeg",
+            "A picture of an alert; only where the node's configuration lets pictures leave it.",
+        ),
+        "reply": _Topic(
+            "edge/v1/{node}/reply/{requester}", 0, "application/json", "What became of a command.", expiry_s=300
+        ),
+        "receipt": _Topic(
+            "edge/v1/{node}/receipt",
+            0,
+            "application/json",
+            "These alerts are stored for good; obeyed where delivery.confirm is station.",
+            action="receive",
+        ),
     }
+    for name, model in COMMANDS.items():
+        summary = (model.__doc__ or "").strip()
+        topics[name] = _Topic(f"edge/v1/{{node}}/cmd/{name}", 1, "application/json", summary, action="receive")
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "edge",
             "version": "1",
-            "description": "What a thermal-camera node tells a control room over MQTT. Alerts are not retained and "
-            "carry their whole state; dedupe by the event's id.",
+            "description": "What a thermal-camera node tells a control room over MQTT, and what it listens to. Alerts "
+            "are not retained and carry their whole state; dedupe by the event's id.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
         "channels": {name: topic.channel(name) for name, topic in topics.items()},
-        "operations": {f"send-{name}": topic.operation(name) for name, topic in topics.items()},
+        "operations": {f"{topic.action}-{name}": topic.operation(name) for name, topic in topics.items()},
         "components": {
             "messages": {name: topic.message(name, payloads[name]) for name, topic in topics.items()},
             "schemas": definitions.get("$defs", {}),
@@ -121,7 +147,9 @@ class _Topic:
         *,
         retain: bool = False,
         expiry_s: int | None = None,
+        action: Literal["send", "receive"] = "send",
     ) -> None:
+        self.action = action
         self._address = address
         self._binding: dict[str, Any] = {"qos": qos, "retain": retain, "bindingVersion": "0.2.0"}
         if expiry_s is not None:
@@ -135,8 +163,10 @@ class _Topic:
         return {"address": self._address, "messages": {name: reference}, "parameters": parameters}
 
     def operation(self, name: str) -> dict[str, Any]:
+        asks = name in COMMANDS
         return {
-            "action": "send",
+            "action": self.action,
+            **({"reply": {"channel": {"$ref": "#/channels/reply"}}} if asks else {}),
             "channel": {"$ref": f"#/channels/{name}"},
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
             "summary": self._summary,

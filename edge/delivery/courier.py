@@ -4,23 +4,25 @@
 garbage, hang up, take nothing) ends the thread or makes a caller wait: callers leave a message in the outbox or in
 ``tell`` and go on. Rows are sent in the order of their numbers, at most ``window`` of them unanswered.
 
-A broker's confirmation is believed after ``ack_settle_s``. Brokers confirm what they hold in memory and write it to
-disk a little later, so one that is killed forgets what it confirmed last; after a lost connection that is sent again,
-and whoever has it already knows it by its id.
+When a message is delivered is decided by ``confirmations``. On the same connection the courier hears receipts and
+commands; what a command asks for is the business of ``desk``. A broker that does not let the node hear them is told of
+in the health message and gets its alerts all the same.
 
 State messages (health, counts) are not rows: only the newest of each topic matters, so they live here, in memory.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
 
 from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.backoff import Backoff
+from edge.delivery.commands import parse_receipt
+from edge.delivery.confirmations import Confirmations
+from edge.delivery.desk import Desk
 from edge.delivery.flight import Flight
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Answer, Caller, Dialer, Link, Message, Wake
+from edge.delivery.mqtt import Answer, Arrival, Caller, Dialer, Link, Message, Wake
 from edge.delivery.outbox import Outbox
 from edge.delivery.store import Row
 from edge.delivery.wire import Topics
@@ -30,9 +32,9 @@ from edge.metrics import Metrics
 _CLOUDEVENT = "application/cloudevents+json"
 _TURN_S = 1.0  # longest wait without a wake: keep-alive and overdue answers are looked at this often
 _TEND_EVERY_S = 5.0
-_SETTLE_EVERY_S = 1.0
 _FAREWELL_S = 0.5
 _STATES_KEPT = 256
+_ROWS_AT_ONCE = 32
 
 
 class Courier:
@@ -55,7 +57,8 @@ class Courier:
             config: the broker.
             topics: of the node.
             birth: writes the ``about`` document, anew for each connection; ``None`` for who only delivers messages in
-                the node's name (a replay): no word on its state, no will, and a client name beside the node's own.
+                the node's name (a replay): no word on its state, no will, no ear for commands, and a client name beside
+                the node's own.
             clock: time.
             metrics: what is counted.
         """
@@ -68,8 +71,19 @@ class Courier:
         self._log = LimitedLog(__name__, clock)
         self._backoff = Backoff(config.backoff_max_s)
         offline = Message(topics.availability, b"offline", retain=True)
-        node = Caller(f"edge-{topics.node}", will=offline)
-        self._dialer = Dialer(config, node if birth else Caller(f"edge-{topics.node}-delivery"), clock=clock)
+        by_station = config.confirm == "station"
+        receipts = ((topics.receipt, 0),) if by_station else ()
+        caller = Caller(f"edge-{topics.node}-delivery", filters=receipts, must_hear=False)
+        if birth is not None:
+            ears = (*receipts, (topics.commands, 1))
+            caller = Caller(f"edge-{topics.node}", will=offline, filters=ears, must_hear=False)
+        self._dialer = Dialer(config, caller, clock=clock)
+        self._by_station = by_station
+        self._confirmations = Confirmations(
+            config.confirm, settle_s=config.ack_settle_s, receipt_timeout_s=config.receipt_timeout_s
+        )
+        self._desk = Desk(outbox, topics=topics, clock=clock, metrics=metrics)
+        self._deaf: str | None = None
         self._wake = Wake()
         self._stopping = threading.Event()
         self._drain_until_s: float | None = None
@@ -77,7 +91,6 @@ class Courier:
         self._lock = threading.Lock()
         self._states: dict[str, Message] = {}  # newest of each topic; the retained ones are said on each connection
         self._unsaid: dict[str, None] = {}
-        self._settling: deque[tuple[int, float]] = deque()  # number, when it was confirmed
         self._tended_s = clock.monotonic_s()
         self._flight: Flight | None = None
         self._trouble: str | None = f"not yet connected to broker {config.host}:{config.port}"
@@ -126,7 +139,9 @@ class Courier:
     def fault(self) -> str | None:
         """What keeps messages from being delivered, for the health message."""
         flight = self._flight
-        return self._trouble if flight is None else flight.fault
+        if flight is None:
+            return self._trouble
+        return flight.fault or self._deaf or self._confirmations.fault(self._clock.monotonic_s())
 
     def _run(self) -> None:
         try:
@@ -160,8 +175,10 @@ class Courier:
             while not self._done(flight):
                 self._say_states(link, flight)
                 self._send_rows(link, flight)
-                answers, _ = link.turn(self._patience_s(flight), self._wake)
+                answers, arrivals = link.turn(self._patience_s(flight), self._wake)
                 self._take(answers, flight)
+                self._hear(arrivals, link, flight)
+                self._deaf = link.deaf
                 self._check_overdue(flight)
                 self._settle()
                 self._tend()
@@ -211,12 +228,23 @@ class Courier:
             row = self._outbox.get(seq)
             if row is None:
                 flight.gone(seq)
+                self._confirmations.gone(seq)
             elif not flight.held(seq, row.topic):
                 return row
-        while rows := self._outbox.after(flight.cursor, 1):
-            flight.cursor = rows[0].seq
-            if not flight.held(rows[0].seq, rows[0].topic):
-                return rows[0]
+        while rows := self._outbox.after(flight.cursor, _ROWS_AT_ONCE if self._by_station else 1):
+            for row in rows:
+                flight.cursor = row.seq
+                if not (self._confirmations.waits(row.seq) or flight.held(row.seq, row.topic)):
+                    return row
+        seq = self._confirmations.overdue(now_s)
+        while seq is not None:
+            row = self._outbox.get(seq)
+            if row is None:
+                self._confirmations.gone(seq)
+            elif not flight.held(seq, row.topic):
+                self._metrics.count("delivery_sent_again")
+                return row
+            seq = self._confirmations.overdue(now_s)
         return None
 
     def _send(self, link: Link, flight: Flight, message: Message, seq: int | None) -> None:
@@ -243,21 +271,40 @@ class Courier:
                 self._metrics.count(f"delivery_{meaning}")
                 self._log.warning("courier: not taken", why=flight.fault, answer=answer.reason)
         if confirmed:
-            self._outbox.confirmed(confirmed)
-            self._settling += [(seq, now_s) for seq in confirmed]
+            if not self._by_station:
+                self._outbox.confirmed(confirmed)
+            self._confirmations.confirmed(confirmed, now_s)
             self._metrics.count("delivery_confirmed", len(confirmed))
 
-    def _settle(self, *, all_of_them: bool = False) -> None:
-        """Let go of what was confirmed long enough ago, a second's worth at once: each time is a write to the disk."""
-        settle_s = self._config.ack_settle_s
-        now_s = self._clock.monotonic_s()
-        due = self._settling and now_s - self._settling[0][1] >= settle_s + min(_SETTLE_EVERY_S, settle_s / 2)
-        if not (due or all_of_them):
+    def _hear(self, arrivals: list[Arrival], link: Link, flight: Flight) -> None:
+        for arrival in arrivals:
+            if arrival.topic == self._topics.receipt:
+                self._take_receipt(arrival)
+            else:
+                reply, seqs = self._desk.take(arrival)
+                for seq in seqs:
+                    if seq <= flight.cursor:  # the others come in their turn
+                        flight.again(seq)
+                if reply is not None:
+                    link.send(reply)
+            link.acknowledge(arrival)
+
+    def _take_receipt(self, arrival: Arrival) -> None:
+        try:
+            if arrival.retain:
+                raise ValueError("retained: a receipt is meant once")  # noqa: TRY301  # the same fate as other bad ones
+            seqs = self._outbox.received(parse_receipt(arrival.payload))
+        except ValueError as error:
+            self._metrics.count("commands_refused")
+            self._log.warning("courier: receipt refused", why=str(error), bytes=len(arrival.payload))
             return
-        settled: list[int] = []
-        while self._settling and (all_of_them or now_s - self._settling[0][1] >= settle_s):
-            settled.append(self._settling.popleft()[0])
-        self._outbox.delivered(settled)
+        self._confirmations.received(seqs)
+        self._metrics.count("delivery_receipts", len(seqs))
+
+    def _settle(self, *, all_of_them: bool = False) -> None:
+        settled = self._confirmations.settled(self._clock.monotonic_s(), all_of_them=all_of_them)
+        if settled:
+            self._outbox.delivered(settled)
 
     def _check_overdue(self, flight: Flight) -> None:
         oldest_s = flight.oldest_sent_s()
@@ -286,7 +333,8 @@ class Courier:
             return False
         if self._time_is_over():
             return True
-        return flight.in_flight == 0 and not self._unsaid and not self._outbox.after(flight.cursor, 1)
+        owed = self._by_station and self._confirmations.pending
+        return not (flight.in_flight or self._unsaid or owed or self._outbox.after(flight.cursor, 1))
 
     def _time_is_over(self) -> bool:
         return self._stopping.is_set() and self._clock.monotonic_s() >= (self._drain_until_s or 0.0)
@@ -296,12 +344,14 @@ class Courier:
             self._send(link, flight, Message(self._topics.availability, b"offline", retain=True), None)
         deadline_s = self._clock.monotonic_s() + _FAREWELL_S
         while flight.in_flight and self._clock.monotonic_s() < deadline_s:
-            answers, _ = link.turn(_FAREWELL_S / 5)
+            answers, arrivals = link.turn(_FAREWELL_S / 5)
             self._take(answers, flight)
+            self._hear(arrivals, link, flight)
         self._settle(all_of_them=True)
 
     def _lost(self, trouble: str) -> None:
-        self._settling.clear()
+        self._confirmations.lost()
+        self._deaf = None
         doubted = self._outbox.doubt()
         if not self._outbox.closed:
             self._trouble = trouble

@@ -109,6 +109,10 @@ class Flight:
                 return hold.probe
         return heapq.heappop(self._again) if self._again else None
 
+    def again(self, seq: int) -> None:
+        """Let a number that went out before go out once more."""
+        heapq.heappush(self._again, seq)
+
     def gone(self, seq: int) -> None:
         """Note that a number given by ``retry`` is no longer in the outbox."""
         for hold in self._holds.values():

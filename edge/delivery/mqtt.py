@@ -93,12 +93,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who connects: the client's name, its will, and how long the broker keeps a session for it."""
+    """Who connects: the client's name, its will, how long the broker keeps a session for it, and what it hears.
+
+    With ``must_hear`` a link without its subscriptions is none; else it speaks at once and ``Link.deaf`` tells.
+    """
 
     client_id: str
     will: Message | None = None
     session_s: int = 0
     filters: tuple[tuple[str, int], ...] = ()
+    must_hear: bool = True
 
 
 class Wake:
@@ -166,6 +170,14 @@ class Link:
         except BaseException:
             self._drop()
             raise
+
+    @property
+    def deaf(self) -> str | None:
+        """Which subscription the broker has refused, for the health message."""
+        for (name, _), reason in zip(self._caller.filters, self._granted or (), strict=False):
+            if reason.value >= _FAILURE:
+                return f"the broker does not let this node hear {name}: {reason} (its access rules)"
+        return None
 
     def send(self, message: Message) -> int:
         """Hand a message to the connection and return the number its answer will carry.
@@ -307,6 +319,8 @@ class Link:
         else:
             wanted = list(self._caller.filters)
         self._client.subscribe(wanted)
+        if not self._caller.must_hear:
+            return
         self._turn_until(lambda: self._granted is not None, "does not answer SUBSCRIBE", stopping)
         refused = [reason for reason in self._granted or [] if reason.value >= _FAILURE]
         if refused:

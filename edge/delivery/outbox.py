@@ -1,9 +1,12 @@
-"""The outbox: a message is on disk before anybody tries to send it, and stays there until the broker has confirmed it.
+"""The outbox: a message is on disk before anybody tries to send it, and waits there until it is delivered.
 
-It knows topics and bytes, not alerts. One lock, one writer, one file (``store`` has the SQL). On disk a message is
-either there or delivered. *Sent* is a fact about one connection and lives with the courier, *confirmed* is kept in
-memory only, so a crash or a lost link needs no repair: what is there is sent again, and receivers dedupe by id. What
-turns a confirmation into a delivery is the courier's business: time today, a receipt of the station later.
+It knows topics and bytes, not alerts. One lock, one writer, one file (``store`` has the SQL). On disk a message either
+waits or is delivered. *Sent* is a fact about one connection and lives with the courier, *confirmed* is kept in
+memory only, so a crash or a lost link needs no repair: what waits is sent again, and receivers dedupe by id. What
+makes a delivery is the courier's business: a confirmation and some time, or a receipt of the station.
+
+What is delivered stays for ``resend_keep_s`` and at most ``resend_keep_mb``, so that a station with a gap can have it
+again. What operators did about a story (``handled``) is kept until the story ends.
 
 Beyond ``outbox_max_mb`` messages of phase ``update`` are given up, superseded ones first, then the oldest; ``new`` and
 ``end`` never, even if the file then grows beyond the bound. Everything given up is counted.
@@ -34,7 +37,9 @@ from edge.records import Phase
 RESERVE_BYTES = 1_048_576  # about a thousand alerts
 _MEMORY_MAX_BYTES = 16_777_216
 _MOVE_EVERY_S = 1.0
+_FORGET_EVERY_S = 60.0
 _MOVED_AT_ONCE = 32
+_REVIVED_AT_ONCE = 1000
 _SEQ_LEAP = 1_000_000  # more than a run can give out from memory before somebody frees the disk
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -48,6 +53,14 @@ class Depth:
     in_memory: int
     oldest_s: float | None
     shed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is still here of messages that somebody asks for again: numbers, and runs of numbers that are gone."""
+
+    seqs: list[int]
+    gone: list[tuple[int, int]]
 
 
 class Outbox:
@@ -65,6 +78,8 @@ class Outbox:
         self._reserve_path = self._path.with_name(self._path.name + ".reserve")
         self._reserve_bytes = reserve_bytes
         self._max_bytes = int(config.outbox_max_mb * 1_000_000)
+        self._keep_s = config.resend_keep_s
+        self._keep_bytes = int(config.resend_keep_mb * 1_000_000)
         self._clock = clock
         self._metrics = metrics
         self._log = LimitedLog(__name__, clock)
@@ -73,7 +88,10 @@ class Outbox:
         self._confirmed: set[int] = set()
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
         self._ended: set[str] = set()  # stories that ended in memory only, while the disk took nothing
+        self._handled: dict[str, bytes] = {}  # by key: what operators did about open stories
+        self._handled_owed: set[str] = set()  # of these the disk does not know yet
         self._moved_s = clock.monotonic_s()
+        self._forgot_s: float | None = None
         self._fault: str | None = None
         self._shed = 0
         self._closed = False
@@ -100,13 +118,14 @@ class Outbox:
                 self._disk.close()
             self._memory.close()
 
-    def append(self, topic: str, encode: Callable[[int], bytes], *, key: str, phase: Phase) -> int:
+    def append(self, topic: str, encode: Callable[[int], bytes], *, key: str, rev: int, phase: Phase) -> int:
         """Keep a message for good and return its number, which rises by one over all restarts.
 
         Args:
             topic: where it goes.
             encode: makes the payload, given the number.
             key: of the story it belongs to; the last payload of a story is kept until its ``end``.
+            rev: rises with every message of the story; a receipt names key and revision.
             phase: decides what may be given up when the file is full.
 
         Raises:
@@ -115,8 +134,11 @@ class Outbox:
         with self._lock:
             self._check_open()
             seq = self._last_seq + 1
-            row = Row(seq, topic, key, phase, self._clock.utc_s(), encode(seq))
+            row = Row(seq, topic, key, rev, phase, self._clock.utc_s(), encode(seq))
             self._last_seq = seq
+            if phase == "end":
+                self._handled.pop(key, None)
+                self._handled_owed.discard(key)
             if not self._memory.is_empty() and self._clock.monotonic_s() - self._moved_s >= _MOVE_EVERY_S:
                 self._move_memory_to_disk()
             if not self._memory.is_empty() or not self._kept_on_disk(row):
@@ -169,6 +191,93 @@ class Outbox:
                 self._memory.remove(gone)
             self._pay_owed()
 
+    def received(self, revisions: Iterable[tuple[str, int]]) -> list[int]:
+        """Let go of the messages that a receipt names by key and revision; return their numbers."""
+        with self._lock:
+            self._check_open()
+            asked = list(revisions)
+            seqs = self._memory.seqs_of(asked)
+            if self._disk:
+                try:
+                    seqs += [seq for seq in self._disk.seqs_of(asked) if seq not in self._owed]
+                except sqlite3.Error as error:
+                    self._unreadable(error)
+            if seqs:
+                self.delivered(seqs)
+            return seqs
+
+    def again(
+        self, ranges: Iterable[tuple[int, int]], mine: Callable[[bytes], bool], *, limit: int = _REVIVED_AT_ONCE
+    ) -> Found:
+        """Let messages wait again that somebody says never came.
+
+        Args:
+            ranges: first and last number of each run.
+            mine: tells from a payload whether it is meant: another run may have used the same numbers.
+            limit: how many at most; those beyond it are neither found nor gone.
+        """
+        with self._lock:
+            self._check_open()
+            found: list[int] = []
+            gone: list[tuple[int, int]] = []
+            for first, last in ranges:
+                room = limit - len(found)
+                if room <= 0:
+                    break
+                rows, looked_to = self._between(first, last, room)
+                seqs = [row.seq for row in rows if mine(row.payload)]
+                found += seqs
+                gone += _without(seqs, first, looked_to)
+            done = set(found) - {row.seq for row in self._memory.after(0, -1)}
+            self._owed -= done
+            if self._disk and done:
+                try:
+                    self._disk.revive(done)
+                except sqlite3.Error as error:
+                    self._log.warning("outbox: the disk takes nothing", why=str(error))
+                    found = [seq for seq in found if seq not in done]
+            return Found(found, gone)
+
+    def _between(self, first: int, last: int, limit: int) -> tuple[list[Row], int]:
+        """Read messages by number, and tell up to which number these are all."""
+        rows = self._memory.between(first, last, limit + 1)
+        if self._disk:
+            try:
+                rows = sorted(self._disk.between(first, last, limit + 1) + rows, key=lambda row: row.seq)
+            except sqlite3.Error as error:
+                self._unreadable(error)
+                return [], first - 1  # asked again later: it may be there
+        return rows[:limit], last if len(rows) <= limit else rows[limit - 1].seq
+
+    def handle(self, key: str, told: bytes) -> bool:
+        """Keep what an operator did about an open story; return whether there is such a story."""
+        with self._lock:
+            self._check_open()
+            if not self.has_story(key):
+                return False
+            self._handled[key] = told
+            self._handled_owed.add(key)
+            self._write_handled()
+            return True
+
+    def has_story(self, key: str) -> bool:
+        """Whether a story has begun and not ended."""
+        return any(story[0] == key for story in self.unfinished())
+
+    def handled(self, key: str) -> bytes | None:
+        """Give what an operator did about an open story."""
+        with self._lock:
+            return self._handled.get(key)
+
+    def _write_handled(self) -> None:
+        if self._disk and self._handled_owed:
+            try:
+                self._disk.put_handled({key: self._handled[key] for key in self._handled_owed})
+            except sqlite3.Error as error:
+                self._log.warning("outbox: the disk takes nothing", why=str(error))
+                return
+            self._handled_owed.clear()
+
     def unfinished(self) -> list[Story]:
         """List ``(key, topic, last payload)`` of every story that has begun and not ended."""
         with self._lock:
@@ -186,6 +295,8 @@ class Outbox:
         """End a story without a message, because its last payload cannot be read."""
         with self._lock:
             self._check_open()
+            self._handled.pop(key, None)
+            self._handled_owed.discard(key)
             self._memory.end_story(key)
             if self._disk:
                 try:
@@ -202,6 +313,8 @@ class Outbox:
                 self._try_to_open()
             self._move_memory_to_disk()
             self._pay_owed()
+            self._write_handled()
+            self._forget_done()
             if self._disk and self._memory.is_empty() and not self._reserve_path.exists():
                 self._set_reserve_aside()
             self._judge()
@@ -284,6 +397,7 @@ class Outbox:
             try:
                 # Numbers given out from memory are not on disk: should this run die, the next starts far above them.
                 self._disk.set_last_seq(self._last_seq + _SEQ_LEAP)
+                self._disk.forget_done(before_utc_s=float("inf"), max_bytes=0)
             except sqlite3.Error:
                 return False
         return True
@@ -312,11 +426,24 @@ class Outbox:
     def _pay_owed(self) -> None:
         if self._disk and self._owed:
             try:
-                self._disk.remove(self._owed)
+                if self._fault is None:
+                    self._disk.finish(self._owed, self._clock.utc_s())
+                else:  # room matters more than what somebody may ask for again
+                    self._disk.remove(self._owed)
             except sqlite3.Error as error:
                 self._log.warning("outbox: the disk takes nothing", why=str(error), undeleted=len(self._owed))
                 return
         self._owed.clear()
+
+    def _forget_done(self) -> None:
+        now_s = self._clock.monotonic_s()
+        if not self._disk or (self._forgot_s is not None and now_s - self._forgot_s < _FORGET_EVERY_S):
+            return
+        self._forgot_s = now_s
+        try:
+            self._disk.forget_done(before_utc_s=self._clock.utc_s() - self._keep_s, max_bytes=self._keep_bytes)
+        except sqlite3.Error as error:
+            self._log.warning("outbox: the disk takes nothing", why=str(error))
 
     def _read_disk(self, seq: int, limit: int) -> list[Row]:
         try:
@@ -350,7 +477,8 @@ class Outbox:
         """Open the file; ``None`` when the disk is full or read-only, which must not keep the service from starting."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            return Store(str(self._path))
+            opened = Store(str(self._path))
+            self._handled = opened.handled() | self._handled
         except ForeignFileError:
             raise ConfigError(
                 f"{self._path}: belongs to another program or a newer version; name another delivery.outbox_file"
@@ -371,6 +499,7 @@ class Outbox:
                 raise ConfigError(f"{self._path}: {error}; change its owner or delivery.outbox_file") from error
             self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
             return None
+        return opened
 
     def _replace_corrupt_file(self, error: sqlite3.Error) -> Store | None:
         stamp = datetime.fromtimestamp(self._clock.utc_s(), UTC).strftime("%Y%m%dT%H%M%S")
@@ -388,6 +517,7 @@ class Outbox:
             fresh = Store(str(self._path))
             fresh.put(found.rows)
             fresh.put_stories(found.stories)
+            fresh.put_handled(self._handled)
             fresh.set_last_seq(self._last_seq)
         except sqlite3.Error as second:
             self._log.warning("outbox: cannot be opened", why=str(second), file=str(self._path))
@@ -400,6 +530,16 @@ class Outbox:
     def _seq_of_a_lost_file(self) -> int:
         """Seconds since 1970 are above any count of alerts so far: numbers still rise when the last one is unknown."""
         return int(self._clock.utc_s())
+
+
+def _without(seqs: list[int], first: int, last: int) -> list[tuple[int, int]]:
+    """Give the runs of numbers from ``first`` to ``last`` that are not among ``seqs`` (sorted)."""
+    runs, start = [], first
+    for seq in [*seqs, last + 1]:
+        if seq > start:
+            runs.append((start, seq - 1))
+        start = seq + 1
+    return runs
 
 
 def _code(error: sqlite3.Error) -> int:

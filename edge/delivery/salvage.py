@@ -1,4 +1,4 @@
-"""What can still be read of a broken outbox file, message by message.
+"""What can still be read of a broken outbox file, message by message; what is done already is not worth it.
 
 A worn memory card breaks pages, not files: the other pages are as good as before. A query that meets a broken page
 fails as a whole, so each message is asked for by its number, and each story by its neighbours from both ends.
@@ -54,7 +54,8 @@ def _rows(broken: sqlite3.Connection, last_seq: int) -> Iterator[Row]:
     for seq in range(max(first_seq, last_seq - _MOST_ASKED), last_seq + 1):
         try:
             found = broken.execute(
-                "SELECT seq, topic, key, phase, utc_s, payload FROM message WHERE seq = ?", (seq,)
+                "SELECT seq, topic, key, rev, phase, utc_s, payload FROM message WHERE seq = ? AND done_utc_s IS NULL",
+                (seq,),
             ).fetchone()
         except sqlite3.Error:
             continue
@@ -72,5 +73,5 @@ def _stories(broken: sqlite3.Connection) -> Iterator[Story]:
 
 def _whole(row: Row) -> bool:
     """A broken page may still look like one: a message counts only with every part of the right kind."""
-    texts = all(isinstance(text, str) for text in (row.topic, row.key))
-    return texts and row.phase in ("new", "update", "end") and isinstance(row.payload, bytes)
+    words = isinstance(row.topic, str) and isinstance(row.key, str) and row.phase in ("new", "update", "end")
+    return words and isinstance(row.rev, int) and isinstance(row.payload, bytes)

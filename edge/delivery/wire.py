@@ -33,6 +33,7 @@ _MAX_REASONS = 16
 _MAX_MEMBERS = 1024
 
 Kind = TypeVar("Kind", bound="Payload")
+HandledState = Literal["acknowledged", "dismissed"]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -63,6 +64,7 @@ Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 Sentence = Annotated[str, Field(min_length=1, max_length=_MAX_SENTENCE_CHARS)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 FractionBox = tuple[Fraction, Fraction, Fraction, Fraction]
+Who = Annotated[str, Field(min_length=1, max_length=80)]
 Whole = Annotated[int, Field(ge=0, le=2**53)]
 People = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -120,6 +122,15 @@ class Position(Payload):
     ellipse: ErrorEllipse | None = Field(default=None, description="the same error with its direction")
 
 
+class Handled(Payload):
+    """What an operator did about the alert; the latest word counts."""
+
+    state: HandledState = Field(description="acknowledged: somebody sees to it; dismissed: it is nothing")
+    by: Who = Field(description="name or desk of the operator")
+    at: UtcTime = Field(description="when, by the clock of the control room")
+    reason: Sentence | None = Field(default=None, description="why it was dismissed")
+
+
 class AlertData(Payload):
     """One revision of one group's story, whole."""
 
@@ -161,6 +172,9 @@ class AlertData(Payload):
     merged_into: Token | None = Field(default=None, description="alert_id of the group it joined")
     ended: EndReason | None = Field(default=None, description="why it is over; with phase end only")
     snapshot: Name = Field(default="none", description="none: no picture leaves the node")
+    handled: Handled | None = Field(
+        default=None, description="what an operator did, from the first revision after the node was told"
+    )
 
 
 class AlertEvent(Payload):
@@ -204,7 +218,7 @@ class CameraHealth(Payload):
 class OutboxHealth(Payload):
     """How far delivery is behind."""
 
-    waiting: Whole = Field(description="messages not yet confirmed by the broker")
+    waiting: Whole = Field(description="messages not yet confirmed by whom delivery.confirm names")
     oldest_s: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="age of the oldest of them")
     shed: Whole = Field(description="'update' messages given up since the start because the outbox was full")
 
@@ -222,6 +236,9 @@ class Health(Payload):
     temperatures_c: dict[Token, float] | None = Field(default=None, description="by sensor name")
     outbox: OutboxHealth = Field(description="how far delivery is behind")
     disk_free_mb: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="where the outbox lies")
+    commands_refused: Whole | None = Field(
+        default=None, description="commands and receipts since the start that could not be read or obeyed"
+    )
 
 
 class CameraPose(Payload):
@@ -276,6 +293,7 @@ class Topics:
         self.about = f"{self._root}/about"
         self.health = f"{self._root}/health"
         self.receipt = f"{self._root}/receipt"
+        self.commands = f"{self._root}/cmd/+"
 
     def count(self, camera: str) -> str:
         """How many people one camera sees now."""
@@ -306,7 +324,14 @@ def encode(payload: Payload) -> bytes:
 
 
 def alert_event(
-    alert: Alert, *, node: str, seq: int, boot_id: str, clock: ClockQuality, model: ModelIdentity | None = None
+    alert: Alert,
+    *,
+    node: str,
+    seq: int,
+    boot_id: str,
+    clock: ClockQuality,
+    model: ModelIdentity | None = None,
+    handled: Handled | None = None,
 ) -> bytes:
     """Write one alert as it goes over the wire; sentences and members beyond the contract's bounds are cut off.
 
@@ -348,31 +373,31 @@ def alert_event(
         parent=alert.parent,
         merged_into=alert.merged_into,
         ended=group.ended,
+        handled=handled,
     )
     return encode(_enveloped(data, node, captured))
 
 
-def closing_event(previous: bytes, *, seq: int, boot_id: str, utc_s: float, reason: EndReason) -> bytes:
+def closing_event(
+    previous: AlertEvent, *, seq: int, boot_id: str, utc_s: float, reason: EndReason, handled: Handled | None = None
+) -> bytes:
     """Write the ``end`` of a story whose last word was ``previous``: the run that told it is gone.
 
     The members are left out, because nobody knows where they are now; count, range and times stay as last told.
-
-    Raises:
-        ValueError: ``previous`` is not an alert.
     """
-    event = parse_alert(previous)
-    data = event.data.model_copy(
+    data = previous.data.model_copy(
         update={
-            "rev": event.data.rev + 1,
+            "rev": previous.data.rev + 1,
             "phase": "end",
             "seq": seq,
             "boot_id": boot_id,
             "reasons": [f"closed by the node: {reason}"],
             "members": None,
             "ended": reason,
+            "handled": handled or previous.data.handled,
         }
     )
-    return encode(_enveloped(data, event.node, _moment(utc_s)))
+    return encode(_enveloped(data, previous.node, _moment(utc_s)))
 
 
 def parse_alert(payload: bytes) -> AlertEvent:

@@ -15,6 +15,7 @@ from edge.clock import ClockQuality
 from edge.delivery.wire import (
     MAX_ALERT_BYTES,
     AlertEvent,
+    Handled,
     Name,
     Payload,
     Sentence,
@@ -112,15 +113,18 @@ def parse_event(payload: bytes) -> AlertEvent | SightEvent:
     return parse_sight(payload) if _is_sight(payload) else parse_alert(payload)
 
 
-def last_word(previous: bytes, *, seq: int, boot_id: str, utc_s: float, reason: EndReason) -> bytes:
-    """Write the ``end`` of a story of either type whose last word was ``previous``: the run that told it is gone.
-
-    Raises:
-        ValueError: ``previous`` is no event of ours.
-    """
-    if not _is_sight(previous):
-        return closing_event(previous, seq=seq, boot_id=boot_id, utc_s=utc_s, reason=reason)
-    event = parse_sight(previous)
+def last_word(
+    event: AlertEvent | SightEvent,
+    *,
+    seq: int,
+    boot_id: str,
+    utc_s: float,
+    reason: EndReason,
+    handled: Handled | None = None,
+) -> bytes:
+    """Write the ``end`` of a story of either type whose last word was ``event``: the run that told it is gone."""
+    if isinstance(event, AlertEvent):
+        return closing_event(event, seq=seq, boot_id=boot_id, utc_s=utc_s, reason=reason, handled=handled)
     data = event.data.model_copy(
         update={
             "rev": event.data.rev + 1,

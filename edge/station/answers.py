@@ -1,23 +1,29 @@
-"""What the station says back to a node: that its alerts are on disk, and what operators did about them.
+"""What the station says back to nodes: what is on disk, what operators did, and what is missing.
 
 A receipt lists event ids (``alert_id:rev``) that are on disk here. It goes out after every commit, for repeated
 messages too, so a receipt that is lost is asked for again by the alert that its node sends again; quality of service 0
-is enough. What operators did goes to ``cmd/acknowledge``, ``cmd/dismiss`` and ``cmd/note`` until the broker has taken it
-for a subscriber, over restarts of the station, for a day. A node may hear it twice: ``id`` tells.
+is enough. Commands (what operators did, gaps to fill) are said again, ever more rarely, until the node has answered;
+over restarts of the station, deeds for a day. A node may hear one twice.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from edge.delivery.mqtt import Answer, Link, Message
+from edge.delivery import commands
+from edge.delivery.commands import IDS_IN_A_RECEIPT, MAX_RANGES, Reply
+from edge.delivery.mqtt import Link, Message
 from edge.delivery.wire import AlertEvent, Topics, iso_utc
-from edge.station.store import Heard, Store, Told
+from edge.station.gaps import Run
+from edge.station.store import Changes, Gap, Heard, Store, Told
 
 TOLD_FOR_S = 86_400.0
+_LOOK_EVERY_S = 5.0
 _AT_ONCE = 8
-_AGAIN_S = 30.0
+_AGAIN_S = 15.0  # doubled with every try
+_AGAIN_MAX_S = 900.0
+_GRACE_S = 3.0  # a message may be late without being lost
+_UNTOLD_READ = 1000
+_GAPS_READ = 100
 _COMMAND_EXPIRY_S = 30
-_IDS_IN_A_RECEIPT = 200
 
 
 def receipts(heard: Sequence[Heard]) -> Iterator[Message]:
@@ -27,47 +33,143 @@ def receipts(heard: Sequence[Heard]) -> Iterator[Message]:
         if isinstance(one.body, AlertEvent):
             ids.setdefault(one.node, []).append(one.body.id)
     for node, known in ids.items():
-        for start in range(0, len(known), _IDS_IN_A_RECEIPT):
-            content = {"ids": known[start : start + _IDS_IN_A_RECEIPT]}
-            yield Message(Topics(node).receipt, json.dumps(content).encode(), qos=0, content_type="application/json")
+        for start in range(0, len(known), IDS_IN_A_RECEIPT):
+            payload = commands.receipt(known[start : start + IDS_IN_A_RECEIPT])
+            yield Message(Topics(node).receipt, payload, qos=0, content_type="application/json")
+
+
+_Key = tuple[object, ...]
+"""A node, and what of it."""
+
+
+class _Pace:
+    """When to try what again: soon, then ever more rarely; forgets what is done."""
+
+    def __init__(self) -> None:
+        self._tries: dict[_Key, tuple[float, int]] = {}
+
+    def begin(self, key: _Key, due_s: float) -> None:
+        """Let something be due at a time, unless it is known already."""
+        self._tries.setdefault(key, (due_s, 0))
+
+    def is_due(self, key: _Key, now_s: float) -> bool:
+        """Whether it is time for a try; what is not known is due at once."""
+        return self._tries.get(key, (now_s, 0))[0] <= now_s
+
+    def tried(self, key: _Key, now_s: float) -> None:
+        """Note a try."""
+        tries = self._tries.get(key, (now_s, 0))[1]
+        self._tries[key] = (now_s + min(_AGAIN_MAX_S, _AGAIN_S * 2.0**tries), tries + 1)
+
+    def keep_only(self, keys: Iterable[_Key]) -> None:
+        """Forget everything else."""
+        known = set(keys)
+        self._tries = {key: value for key, value in self._tries.items() if key in known}
+
+    def forget(self, node: str) -> None:
+        """Let everything of a node be due."""
+        self._tries = {key: value for key, value in self._tries.items() if key[0] != node}
 
 
 class Deeds:
     """Carries what operators did over one connection; made anew for each."""
 
-    def __init__(self, store: Store) -> None:
-        """Read from ``store`` what is still to be told."""
+    def __init__(self, store: Store, requester: str) -> None:
+        """Read from ``store`` what is still to be told; nodes answer ``requester``."""
         self._store = store
-        self._on_way: dict[int, int] = {}  # packet number -> action
-        self._due_s = 0.0
+        self._requester = requester
+        self._pace = _Pace()
+        self._look_s = 0.0
 
     def tell(self, link: Link, *, now_s: float, now_utc_s: float) -> None:
         """Send what is untold, if it is time to look or somebody ``hurry``-ed."""
-        if self._on_way or now_s < self._due_s:
+        if now_s < self._look_s:
             return
-        self._due_s = now_s + _AGAIN_S
-        for told in self._store.untold(since_utc_s=now_utc_s - TOLD_FOR_S, limit=_AT_ONCE):
-            self._on_way[link.send(_command(told))] = told.number
+        self._look_s = now_s + _LOOK_EVERY_S
+        untold = self._store.untold(since_utc_s=now_utc_s - TOLD_FOR_S, limit=_UNTOLD_READ)
+        self._pace.keep_only((told.node, told.number) for told in untold)
+        due = [told for told in untold if self._pace.is_due((told.node, told.number), now_s)]
+        for told in due[:_AT_ONCE]:
+            link.send(_deed(told, self._requester))
+            self._pace.tried((told.node, told.number), now_s)
+        if len(due) > _AT_ONCE:
+            self.hurry()
 
     def hurry(self) -> None:
         """Look again with the next turn."""
-        self._due_s = 0.0
+        self._look_s = 0.0
 
-    def answered(self, answers: Sequence[Answer]) -> None:
-        """Take the broker's answers; anything but a plain success is tried again later."""
-        done = [number for one in answers if (number := self._on_way.pop(one.mid, None)) is not None and one.code == 0]
-        if done:
-            self._store.mark_told(done)
-            self._due_s = 0.0 if not self._on_way else self._due_s  # there may be more
+    def is_back(self, node: str) -> None:
+        """Tell a node at once that has just come."""
+        self._pace.forget(node)
+        self.hurry()
+
+    def replied(self, node: str, reply: Reply) -> Changes:
+        """Take a node's answer."""
+        return self._store.mark_told(node, reply.id, reply.outcome)
 
 
-def _command(told: Told) -> Message:
-    content = {"id": told.number, "alert_id": told.alert_id, "who": told.who, "at": iso_utc(told.utc_s)}
-    if told.text is not None:
-        content["text"] = told.text
-    return Message(
-        Topics(told.node).command(told.deed),
-        json.dumps(content, ensure_ascii=False).encode(),
-        expiry_s=_COMMAND_EXPIRY_S,
-        content_type="application/json",
+class Resends:
+    """Asks nodes over one connection for messages that never came; made anew for each."""
+
+    def __init__(self, store: Store, requester: str) -> None:
+        """Read from ``store`` what is missing; nodes answer ``requester``."""
+        self._store = store
+        self._requester = requester
+        self._pace = _Pace()
+        self._look_s = 0.0
+        self._asked: dict[int, Gap] = {}
+        self._number = 0
+
+    def ask(self, link: Link, *, now_s: float) -> None:
+        """Ask for what is missing, if it is time to look."""
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + _LOOK_EVERY_S
+        gaps = {(gap.node, gap.boot_id, *gap.missing[:MAX_RANGES]): gap for gap in self._store.gaps(limit=_GAPS_READ)}
+        self._pace.keep_only(gaps)
+        for key, gap in gaps.items():
+            self._pace.begin(key, now_s + _GRACE_S)
+            if self._pace.is_due(key, now_s):
+                self._pace.tried(key, now_s)
+                self._number += 1
+                self._asked[self._number] = gap
+                link.send(_resend(self._number, gap.node, gap.boot_id, gap.missing, self._requester))
+        for number in list(self._asked)[:-_GAPS_READ]:
+            del self._asked[number]
+
+    def is_back(self, node: str) -> None:
+        """Ask a node soon that has just come."""
+        self._pace.forget(node)
+        self._look_s = 0.0
+
+    def replied(self, node: str, reply: Reply) -> Changes:
+        """Take a node's answer: what is gone there is lost, and said to be."""
+        gap = self._asked.get(reply.id)
+        if gap is None or gap.node != node or reply.outcome != "done" or not reply.gone:
+            return Changes()
+        return self._store.lose(node, gap.boot_id, reply.gone)
+
+
+def _deed(told: Told, requester: str) -> Message:
+    return _command(
+        told.node,
+        told.deed,
+        commands.command(
+            id=told.number,
+            requester=requester,
+            alert_id=told.alert_id,
+            who=told.who,
+            at=iso_utc(told.utc_s),
+            text=told.text,
+        ),
     )
+
+
+def _resend(number: int, node: str, boot_id: str, missing: list[Run], requester: str) -> Message:
+    payload = commands.command(id=number, requester=requester, boot_id=boot_id, ranges=missing[:MAX_RANGES])
+    return _command(node, "resend", payload)
+
+
+def _command(node: str, name: str, payload: bytes) -> Message:
+    return Message(Topics(node).command(name), payload, expiry_s=_COMMAND_EXPIRY_S, content_type="application/json")

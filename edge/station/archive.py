@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, or_, sele
 from edge.delivery.wire import iso_utc
 from edge.station import schema
 from edge.station.presence import LOUD
-from edge.station.store import PRIORITIES, AlertKey, UnknownAlertError, standing_of
+from edge.station.store import OUTCOMES, PRIORITIES, AlertKey, UnknownAlertError, standing_of
 
 MAX_LIVE = 500
 MAX_PAGE = 500
@@ -118,7 +118,14 @@ class Archive:
             **_alert(row, members=True),
             "revisions": [_revision(one) for one in reversed(revisions)],
             "actions": [
-                {"at": iso_utc(deed.utc_s), "who": deed.who, "kind": deed.kind, "text": deed.text} for deed in deeds
+                {
+                    "at": iso_utc(deed.utc_s),
+                    "who": deed.who,
+                    "kind": deed.kind,
+                    "text": deed.text,
+                    "node_answer": OUTCOMES[deed.told],
+                }
+                for deed in deeds
             ],
         }
 
@@ -146,13 +153,16 @@ class Archive:
         """Give the registry: each node, its cameras, how they stand, and when it last said anything."""
         table, stream = schema.node, schema.stream
         query = select(table).order_by(table.c.id)
-        gaps = select(stream.c.node, func.sum(stream.c.missing_count).label("missing")).group_by(stream.c.node)
+        sums = (func.sum(stream.c.missing_count).label("missing"), func.sum(stream.c.lost_count).label("lost"))
+        gaps = select(stream.c.node, *sums).group_by(stream.c.node)
         if only is not None:
             query, gaps = query.where(table.c.id.in_(sorted(only))), gaps.where(stream.c.node.in_(sorted(only)))
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
-            missing = {row.node: int(row.missing) for row in connection.execute(gaps)}
-        return [self._node(row, missing.get(row.id, 0), now_utc_s=now_utc_s, since_utc_s=since_utc_s) for row in rows]
+            missing = {row.node: (int(row.missing), int(row.lost)) for row in connection.execute(gaps)}
+        return [
+            self._node(row, missing.get(row.id, (0, 0)), now_utc_s=now_utc_s, since_utc_s=since_utc_s) for row in rows
+        ]
 
     def gaps(self, node: str) -> list[dict[str, Any]]:
         """Give the numbers that are missing from a node, start by start; the latest first."""
@@ -167,12 +177,14 @@ class Archive:
                 "last_seq": row.last_seq,
                 "missing": json.loads(row.missing),
                 "missing_count": row.missing_count,
+                "lost": json.loads(row.lost),
+                "lost_count": row.lost_count,
                 "heard_at": iso_utc(row.heard_utc_s),
             }
             for row in rows
         ]
 
-    def _node(self, row: Row[Any], missing: int, *, now_utc_s: float, since_utc_s: float) -> dict[str, Any]:
+    def _node(self, row: Row[Any], missing: tuple[int, int], *, now_utc_s: float, since_utc_s: float) -> dict[str, Any]:
         health = json.loads(row.health) if row.health else None
         about = json.loads(row.about) if row.about else None
         node, *cameras = standing_of(
@@ -187,7 +199,8 @@ class Archive:
             "availability": row.availability,
             "heard_at": iso_utc(row.heard_utc_s) if row.heard_utc_s > 0 else None,
             "first_heard_at": iso_utc(row.since_utc_s),
-            "missing_messages": missing,
+            "missing_messages": missing[0],
+            "lost_messages": missing[1],
             "cameras": [
                 {**details.get(one.camera, {}), "camera": one.camera, "state": one.state, "reason": one.reason}
                 for one in cameras

@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.backoff import Backoff
+from edge.delivery.commands import Reply, parse_reply
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Answer, Arrival, Caller, Dialer, Link, Wake
+from edge.delivery.mqtt import Arrival, Caller, Dialer, Link, Wake
 from edge.delivery.wire import (
     AlertEvent,
     Topics,
@@ -30,7 +31,7 @@ from edge.delivery.wire import (
     parse_health,
 )
 from edge.errors import DeliveryError
-from edge.station.answers import Deeds, receipts
+from edge.station.answers import Deeds, Resends, receipts
 from edge.station.store import Changes, Heard, Store
 
 BATCH = 256
@@ -79,7 +80,10 @@ class Ingest:
             with_receipts: tell nodes what is on disk.
         """
         topics = Topics("+")
-        filters = ((topics.alert, 1), (topics.health, 0), (topics.about, 1), (topics.availability, 1))
+        filters = (
+            (topics.alert, 1), (topics.health, 0), (topics.about, 1), (topics.availability, 1), (topics.reply(name), 0),
+        )  # fmt: skip
+        self._name = name
         caller = Caller(f"edge-station-{name}", session_s=_SESSION_S, filters=filters)
         self._dialer = Dialer(config, caller, clock=clock)
         self._store = store
@@ -89,6 +93,7 @@ class Ingest:
         self._backoff = Backoff(config.backoff_max_s)
         self._with_receipts = with_receipts
         self._deeds: Deeds | None = None
+        self._resends: Resends | None = None
         self._wake = Wake()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
@@ -127,7 +132,7 @@ class Ingest:
             except Exception as error:  # noqa: BLE001  # a fault of our own must not end the listening unseen
                 self._lost(f"{type(error).__name__}: {error}")
             finally:
-                self.listening_since_s = self._deeds = None
+                self.listening_since_s = self._deeds = self._resends = None
             self._clock.wait(self._stopping, self._backoff.next_s())
         self._wake.close()
 
@@ -135,12 +140,14 @@ class Ingest:
         """Connect, and carry messages to the store until told to stop."""
         link = self._dialer.dial(self._stopping.is_set)
         try:
-            deeds = self._deeds = Deeds(self._store)
+            deeds = self._deeds = Deeds(self._store, self._name)
+            resends = self._resends = Resends(self._store, self._name)
             self.fault, self.listening_since_s = None, self._clock.utc_s()
             self._log.info("ingest: connected", mqtt=link.version)
             while not self._stopping.is_set():
                 deeds.tell(link, now_s=self._clock.monotonic_s(), now_utc_s=self._clock.utc_s())
-                arrivals, answers, lost = self._gather(link)
+                resends.ask(link, now_s=self._clock.monotonic_s())
+                arrivals, lost = self._gather(link)
                 kept = self._keep(arrivals)
                 if lost is not None:
                     raise lost
@@ -148,27 +155,27 @@ class Ingest:
                     link.acknowledge(arrival)
                 for receipt in receipts(kept) if self._with_receipts else ():
                     link.send(receipt)
-                deeds.answered(answers)
+                for node in {one.node for one in kept if one.body == "online"}:
+                    deeds.is_back(node)
+                    resends.is_back(node)
                 if arrivals:
                     self._backoff.reset()
         finally:
             link.close()
 
-    def _gather(self, link: Link) -> tuple[list[Arrival], list[Answer], DeliveryError | None]:
+    def _gather(self, link: Link) -> tuple[list[Arrival], DeliveryError | None]:
         """Take what is there, up to a batch; a connection lost on the way does not lose what came before."""
         gathered: list[Arrival] = []
-        answers: list[Answer] = []
         try:
-            answers, arrivals = link.turn(_TURN_S, self._wake)
+            _, arrivals = link.turn(_TURN_S, self._wake)
             while arrivals:
                 gathered += arrivals
                 if len(gathered) >= BATCH:
                     break
-                more, arrivals = link.turn(0.0)
-                answers += more
+                _, arrivals = link.turn(0.0)
         except DeliveryError as error:
-            return gathered, answers, error
-        return gathered, answers, None
+            return gathered, error
+        return gathered, None
 
     def _keep(self, arrivals: list[Arrival]) -> list[Heard]:
         """Commit what can be read of a batch, and give what is on disk now."""
@@ -203,20 +210,25 @@ class Ingest:
 
     def _read(self, arrival: Arrival) -> Heard | None:
         try:
-            parts = arrival.topic.split("/")
-            if len(parts) != 4 or parts[:2] != ["edge", "v1"]:  # noqa: PLR2004  # edge/v1/{node}/{kind}
-                raise ValueError("topic: is not ours")  # noqa: TRY301  # the same fate as any other malformed one
-            node, kind = parts[2:]
+            node, *kind = arrival.topic.removeprefix("edge/v1/").split("/")
             Topics(node)
-            if kind not in _PARSERS:
-                raise ValueError("topic: is not ours")  # noqa: TRY301
-            body = _PARSERS[kind](arrival.payload)
+            if kind == ["reply", self._name]:
+                self._replied(node, parse_reply(arrival.payload))
+                return None
+            if len(kind) != 1 or kind[0] not in _PARSERS:
+                raise ValueError("topic: is not ours")  # noqa: TRY301  # the same fate as any other malformed one
+            body = _PARSERS[kind[0]](arrival.payload)
             if isinstance(body, AlertEvent) and body.source != f"edge/{node}/cam/{body.data.camera}":
                 raise ValueError("source: another node or camera than the topic's or the data's")  # noqa: TRY301
         except ValueError as error:
             self._refuse(arrival.topic, str(error))
             return None
         return Heard(node, body, self._clock.utc_s(), arrival.retain)
+
+    def _replied(self, node: str, reply: Reply) -> None:
+        asker = self._resends if reply.command == "resend" else self._deeds
+        if asker is not None:
+            self._on_changes(asker.replied(node, reply))
 
     def _refuse(self, topic: str, reason: str) -> None:
         self.refused += 1

@@ -7,7 +7,7 @@ missing here.
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -75,6 +75,8 @@ stream = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("missing", Text, nullable=False),  # JSON: [[first, last], ...]
     Column("missing_count", BigInteger, nullable=False),
+    Column("lost", Text, nullable=False),  # likewise: asked for and gone; at most the latest 256
+    Column("lost_count", BigInteger, nullable=False),
     Column("heard_utc_s", Float, nullable=False),
 )
 
@@ -88,7 +90,7 @@ action = Table(
     Column("who", String(80), nullable=False),
     Column("kind", String(12), nullable=False),  # acknowledge, dismiss, note
     Column("text", String(2000)),
-    Column("told", Integer, nullable=False),  # 1: the node's broker has taken it for a subscriber
+    Column("told", Integer, nullable=False),  # see ``store.OUTCOMES``: 0 until the node has answered
     Index("action_untold", "told", "utc_s"),
     Index("action_alert", "node", "alert_id"),
 )

@@ -18,20 +18,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from edge.delivery.wire import About, AlertEvent, Health, encode
 from edge.errors import ConfigError
 from edge.station import schema
 from edge.station.database import first_line, open_engine, safe_url, upserts
-from edge.station.gaps import Stream
+from edge.station.gaps import Run, Stream
 from edge.station.presence import Standing, loud, standing
 
 PRIORITIES = ("routine", "important", "urgent")
 AlertKey = tuple[str, str]
 """Node and alert id."""
 Deed = Literal["acknowledge", "dismiss", "note"]
+OUTCOMES = ("waiting", "done", "over", "refused")
+"""What became of a deed at the alert's node; stored by its place here."""
 
 _STREAMS_KEPT = 4096
 _DELETED_AT_ONCE = 500
@@ -63,6 +65,15 @@ class Told:
     who: str
     text: str | None
     utc_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of one run of a node that never came."""
+
+    node: str
+    boot_id: str
+    missing: list[Run]
 
 
 @dataclass(slots=True)
@@ -182,19 +193,58 @@ class Store:
         return Changes(alerts={key})
 
     def untold(self, *, since_utc_s: float, limit: int) -> list[Told]:
-        """Give what operators did since then that the alert's node has not been told yet, the oldest first."""
+        """Give what operators did since then that the alert's node has not answered, the oldest first.
+
+        A node that the broker says is offline cannot, and is left out.
+        """
         table = schema.action
-        query = select(table).where(table.c.told == 0, table.c.utc_s >= since_utc_s).order_by(table.c.id).limit(limit)
+        query = (
+            select(table)
+            .where(table.c.told == 0, table.c.utc_s >= since_utc_s, table.c.node.not_in(_offline()))
+            .order_by(table.c.id)
+            .limit(limit)
+        )
         with self.engine.connect() as connection:
             return [
                 Told(row.id, row.node, row.alert_id, row.kind, row.who, row.text, row.utc_s)
                 for row in connection.execute(query)
             ]
 
-    def mark_told(self, numbers: Sequence[int]) -> None:
-        """Note that nodes have been told."""
+    def mark_told(self, node: str, number: int, outcome: str) -> Changes:
+        """Note a node's answer to a deed about an alert of its own."""
+        table = schema.action
+        mine = (table.c.id == number) & (table.c.node == node)
         with self._write() as connection:
-            connection.execute(update(schema.action).where(schema.action.c.id.in_(numbers)).values(told=1))
+            found = connection.execute(select(table.c.alert_id).where(mine, table.c.told == 0)).first()
+            if found is None:
+                return Changes()
+            connection.execute(update(table).where(mine).values(told=OUTCOMES.index(outcome)))
+        return Changes(alerts={(node, found.alert_id)})
+
+    def gaps(self, *, limit: int) -> list[Gap]:
+        """Give what is missing of nodes that are not known to be offline, the latest heard first."""
+        table = schema.stream
+        query = (
+            select(table)
+            .where(table.c.missing_count > 0, table.c.node.not_in(_offline()))
+            .order_by(table.c.heard_utc_s.desc())
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [Gap(row.node, row.boot_id, _runs(row.missing)) for row in connection.execute(query)]
+
+    def lose(self, node: str, boot_id: str, gone: Sequence[Run]) -> Changes:
+        """Note a node's word that missing messages will never come."""
+        key = (node, boot_id)
+        with self._write() as connection:
+            stream = self._streams.get(key) or self._stream_on_disk(connection, key)
+            if stream is None or not stream.give_up(gone):
+                return Changes()
+            self._streams.pop(key, None)  # read anew, should this not get to the disk
+            table = schema.stream
+            here = (table.c.node == node) & (table.c.boot_id == boot_id)
+            connection.execute(update(table).where(here).values(**_ledger(stream)))
+        return Changes(nodes={node})
 
     def acknowledge_trouble(self, number: int, *, who: str, note: str | None, utc_s: float) -> Changes:
         """Keep that an operator knows of a trouble; the first one who does is remembered.
@@ -288,18 +338,17 @@ class Store:
         found = connection.execute(select(table).where(table.c.node == key[0], table.c.boot_id == key[1])).first()
         if found is None:
             return None
-        holes = [(first, last) for first, last in json.loads(found.missing)]
-        return Stream(found.first_seq, found.last_seq, holes)
+        return Stream(found.first_seq, found.last_seq, _runs(found.missing), _runs(found.lost), found.lost_count)
 
     def _check_version(self) -> None:
         with self._write() as connection:
             found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "version")).scalar()
             if found is None:
                 connection.execute(insert(schema.meta), {"name": "version", "value": str(schema.VERSION)})
-            elif int(found) > schema.VERSION:
+            elif int(found) != schema.VERSION:
                 raise ConfigError(
-                    f"store.url {safe_url(self.engine.url.render_as_string())}: was written by a newer station "
-                    f"(tables {found}, this one knows {schema.VERSION}); upgrade, or name another database"
+                    f"store.url {safe_url(self.engine.url.render_as_string())}: was written by another version of the "
+                    f"station (tables {found}, this one knows {schema.VERSION}); name another database"
                 )
 
     @contextmanager
@@ -377,10 +426,26 @@ def _stream_row(key: AlertKey, stream: Stream, heard: Sequence[Heard]) -> dict[s
         "boot_id": key[1],
         "first_seq": stream.first,
         "last_seq": stream.last,
+        "heard_utc_s": heard[-1].utc_s,
+        **_ledger(stream),
+    }
+
+
+def _ledger(stream: Stream) -> dict[str, Any]:
+    return {
         "missing": json.dumps(stream.holes),
         "missing_count": stream.missing,
-        "heard_utc_s": heard[-1].utc_s,
+        "lost": json.dumps(stream.lost),
+        "lost_count": stream.lost_count,
     }
+
+
+def _runs(text: str) -> list[Run]:
+    return [(first, last) for first, last in json.loads(text)]
+
+
+def _offline() -> Select[tuple[str]]:
+    return select(schema.node.c.id).where(schema.node.c.availability == "offline")
 
 
 def _trouble_row(node: str, one: Standing, utc_s: float) -> dict[str, Any]:

@@ -106,6 +106,9 @@ class ActionView(Answer):
     who: str
     kind: Literal["acknowledge", "dismiss", "note"]
     text: str | None
+    node_answer: Literal["waiting", "done", "over", "refused"] = Field(
+        description="what the alert's node said to it; over: the alert had ended there"
+    )
 
 
 class Card(AlertView):
@@ -156,7 +159,8 @@ class NodeView(Answer):
     availability: Literal["online", "offline"] | None
     heard_at: str | None = Field(description="when the station last had a word of it")
     first_heard_at: str
-    missing_messages: int = Field(description="numbers of its messages that never came")
+    missing_messages: int = Field(description="numbers of its messages that never came and are asked for again")
+    lost_messages: int = Field(description="numbers of its messages that it no longer has: they will never come")
     cameras: list[CameraView]
     health: Health | None
     about: About | None

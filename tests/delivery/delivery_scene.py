@@ -86,6 +86,7 @@ class Node:
             TOPICS.alert,
             lambda seq: alert_event(alert, node="node-7", seq=seq, boot_id=BOOT_ID, clock="ntp"),
             key=alert.alert_id,
+            rev=rev,
             phase=phase,
         )
         self.courier.wake()

@@ -16,7 +16,7 @@ Welcome = Literal[
 ]
 
 GARBAGE = bytes(range(255, 0, -1)) * 4
-CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 12, 13, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class FakeBroker:
     slow_s: float = 0.0
     hold_acks_s: float = 0.0
     garbage_after: int | None = None
+    subscribed: int = 1  # what it says to every subscription; 0x80 and above refuse it
     published: list[Published] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     most_outstanding: int = 0
@@ -119,8 +120,8 @@ class FakeBroker:
                 if waiting and not self.hold_acks_s:
                     sock.sendall(self._puback(*waiting.pop(), version))
                 self.most_outstanding = max(self.most_outstanding, len(waiting))
-            elif kind == PINGREQ:
-                sock.sendall(bytes([PINGRESP << 4, 0]))
+            elif kind in (SUBSCRIBE, PINGREQ):
+                sock.sendall(self._suback(body, version) if kind == SUBSCRIBE else bytes([PINGRESP << 4, 0]))
             elif kind == DISCONNECT:
                 self.clean_ends += 1
                 return
@@ -163,6 +164,14 @@ class FakeBroker:
         if version == 5 and code:
             return bytes([PUBACK << 4, 4]) + struct.pack("!HBB", mid, code, 0)
         return bytes([PUBACK << 4, 2]) + struct.pack("!H", mid)
+
+    def _suback(self, body: bytes, version: int) -> bytes:
+        at, codes = (3 + body[2] if version == 5 else 2), b""
+        while at < len(body):
+            at += 2 + struct.unpack_from("!H", body, at)[0] + 1
+            codes += bytes([self.subscribed])
+        properties = b"\0" if version == 5 else b""
+        return bytes([SUBACK << 4, 2 + len(properties) + len(codes)]) + body[:2] + properties + codes
 
     @staticmethod
     def _parse(flags: int, body: bytes, version: int, connection: int) -> Published:

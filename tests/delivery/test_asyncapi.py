@@ -7,6 +7,7 @@ import pytest
 from delivery_scene import BOOT_ID, make_alert
 
 from edge.delivery.asyncapi import SCHEMA_FOLDER, asyncapi, files, json_schemas
+from edge.delivery.commands import COMMANDS
 from edge.delivery.wire import Topics, alert_event
 
 
@@ -64,9 +65,15 @@ def test_asyncapi_hangs_together():
         for part in reference.removeprefix("#/").split("/"):
             place = place[part]
     topics = Topics("node-7")
-    addresses = {channel["address"].format(node="node-7", camera="north") for channel in document["channels"].values()}
-    assert addresses == {topics.alert, topics.availability, topics.about, topics.health, topics.count("north")}
-    assert {operation["action"] for operation in document["operations"].values()} == {"send"}
+    names = {"node": "node-7", "camera": "north", "alert_id": "01jd9", "requester": "room"}
+    addresses = {channel["address"].format(**names) for channel in document["channels"].values()}
+    written = {topics.alert, topics.availability, topics.about, topics.health, topics.count("north"),
+               topics.snapshot("north", "01JD9"), topics.reply("room")}  # fmt: skip
+    heard = {topics.receipt, *(topics.command(name) for name in COMMANDS)}
+    assert addresses == written | heard
+    for operation in document["operations"].values():
+        channel = document["channels"][operation["channel"]["$ref"].rpartition("/")[2]]
+        assert (operation["action"] == "receive") == (channel["address"].format(**names) in heard)
     assert document["operations"]["send-alert"]["bindings"]["mqtt"] == {
         "qos": 1,
         "retain": False,

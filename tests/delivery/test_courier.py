@@ -111,7 +111,7 @@ def test_too_large_for_the_broker_does_not_block_the_rest(tmp_path, start_node):
     """A message above the broker's MaximumPacketSize stays and is reported; smaller ones pass it."""
     with FakeBroker(max_packet_bytes=2000) as broker:
         node = start_node(quick_config(tmp_path, broker.port))
-        node.outbox.append(TOPICS.alert, lambda _: b"x" * 3000, key="big", phase="new")
+        node.outbox.append(TOPICS.alert, lambda _: b"x" * 3000, key="big", rev=1, phase="new")
         node.raise_alert(2)
         assert eventually(lambda: node.outbox.depth().waiting == 1)
         assert "max_packet_size" in node.courier.fault

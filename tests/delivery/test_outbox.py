@@ -1,5 +1,6 @@
 """The outbox on real files: durable before sent, bounded by policy, alive on a full disk and beside a broken file."""
 
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from edge.metrics import Metrics
 
 TOPIC = "edge/v1/node-7/alert"
 SMALL_RESERVE_BYTES = 131_072
+REVISIONS = itertools.count(1)  # rise within every story, as they must
 
 
 @pytest.fixture
@@ -44,7 +46,9 @@ def open_outbox(clock):
 
 def put(outbox, key="a", phase="new", size=10):
     """Append one message whose payload begins with its number."""
-    return outbox.append(TOPIC, lambda seq: f"{seq}:".encode().ljust(size, b"x"), key=key, phase=phase)
+    return outbox.append(
+        TOPIC, lambda seq: f"{seq}:".encode().ljust(size, b"x"), key=key, rev=next(REVISIONS), phase=phase
+    )
 
 
 def held(outbox):
@@ -90,7 +94,7 @@ def test_failing_encoder_uses_up_no_number(config, open_outbox):
     """When the payload cannot be written nothing is kept, and the next message gets the same number."""
     outbox = open_outbox(config)
     with pytest.raises(ZeroDivisionError):
-        outbox.append(TOPIC, lambda seq: bytes(seq // 0), key="a", phase="new")
+        outbox.append(TOPIC, lambda seq: bytes(seq // 0), key="a", rev=1, phase="new")
     assert put(outbox) == 1
 
 
@@ -168,7 +172,7 @@ STORIES = st.lists(
 def test_shedding_keeps_the_stated_order(stories):
     """Whatever was put in, what is given up is a prefix of: superseded updates by number, then the others by number."""
     store = Store(":memory:")
-    rows = [Row(seq, TOPIC, key, phase, 0.0, b"x" * 900) for seq, (key, phase) in enumerate(stories, start=1)]
+    rows = [Row(seq, TOPIC, key, seq, phase, 0.0, b"x" * 900) for seq, (key, phase) in enumerate(stories, start=1)]
     store.put(rows)
     before = store.used_bytes()
     store.shed(before * 2 // 3)
@@ -276,7 +280,7 @@ from edge.clock import SystemClock
 from edge.metrics import Metrics
 outbox = Outbox(DeliveryConfig(outbox_file=sys.argv[1]), clock=SystemClock(), metrics=Metrics(SystemClock()))
 for number in range(10_000):
-    print(outbox.append("t", lambda seq: b"x" * 500, key=str(number), phase="new"), flush=True)
+    print(outbox.append("t", lambda seq: b"x" * 500, key=str(number), rev=1, phase="new"), flush=True)
 """
 
 

@@ -107,7 +107,9 @@ def test_nan_is_never_written():
 
 def test_restart_closes_with_the_next_revision():
     """A story that a dead run left open ends with one more revision, the new boot id, and its last known state."""
-    closed = parse_alert(closing_event(event(), seq=500, boot_id="boot-2", utc_s=1_770_124_999.0, reason="restarted"))
+    closed = parse_alert(
+        closing_event(parse_alert(event()), seq=500, boot_id="boot-2", utc_s=1_770_124_999.0, reason="restarted")
+    )
     assert (closed.data.rev, closed.data.phase, closed.data.ended) == (2, "end", "restarted")
     assert (closed.data.seq, closed.data.boot_id, closed.id) == (500, "boot-2", f"{closed.data.alert_id}:2")
     assert iso_utc(closed.time.timestamp()) == "2026-02-03T13:23:19.000Z"

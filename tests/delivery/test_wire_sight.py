@@ -63,10 +63,14 @@ def test_a_group_that_quotes_the_other_type_stays_a_group():
 
 def test_the_dead_runs_trouble_is_closed():
     """After a restart the trouble of the run before gets its end, with one more revision."""
-    end = parse_sight(last_word(written(), seq=9, boot_id="01JD8NEXT", utc_s=1770124600.0, reason="restarted"))
+    end = parse_sight(
+        last_word(parse_event(written()), seq=9, boot_id="01JD8NEXT", utc_s=1770124600.0, reason="restarted")
+    )
     assert (end.data.phase, end.data.rev, end.data.seq, end.data.ended) == ("end", 2, 9, "restarted")
     group = alert_event(make_alert(), node="node-7", seq=1, boot_id=BOOT_ID, clock="ntp")
-    closed = parse_event(last_word(group, seq=10, boot_id="01JD8NEXT", utc_s=1770124600.0, reason="restarted"))
+    closed = parse_event(
+        last_word(parse_event(group), seq=10, boot_id="01JD8NEXT", utc_s=1770124600.0, reason="restarted")
+    )
     assert (closed.data.phase, closed.data.ended) == ("end", "restarted")
 
 

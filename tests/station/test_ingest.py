@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from station_scene import Listener, Nodes, about, alert_id, event, eventually, health, payload
+from station_scene import BOOT, Listener, Nodes, about, alert_id, event, eventually, health, payload
 
 from edge.clock import SystemClock
 from edge.delivery.brokers import Mosquitto
 from edge.station import schema
+from edge.station.archive import Archive
 from edge.station.ingest import Ingest
 from edge.station.settings import BrokerConfig
 from edge.station.store import Store
@@ -143,27 +144,69 @@ def test_hostile_messages_are_refused_counted_and_explained(start, nodes: Nodes,
     assert ingest.refused == 0
 
 
-def test_a_node_is_told_what_is_on_disk_and_what_operators_did(start, broker: Mosquitto, nodes: Nodes, database: Store):
-    """Receipts name event ids, repeated ones too; a deed waits for a node that is away, and is told once."""
-    ingest = start()
+def test_a_node_is_told_what_is_on_disk(start, broker: Mosquitto, nodes: Nodes):
+    """Receipts name event ids, repeated ones too."""
+    start()
     with Listener(broker.port, "edge/v1/node-7/receipt") as listener:
         nodes.say("node-7/alert", payload(1, 1))
         nodes.say("node-7/alert", payload(1, 1))
         ids = eventually(lambda: (told := [one for _, told in listener.heard for one in told["ids"]])[1:] and told)
         assert ids == 2 * [f"{alert_id(1)}:1"]
+
+
+def test_what_operators_did_waits_for_a_node_that_is_away(start, broker: Mosquitto, nodes: Nodes, database: Store):
+    """A deed is told when its node comes, again until it answers, and not once more after that."""
+    ingest = start()
+    nodes.say("node-7/alert", payload(1, 1))
+    nodes.say("node-7/availability", b"offline", retain=True)
+    eventually(lambda: ingest.committed == 2)
     database.act(("node-7", alert_id(1)), "dismiss", who="Ada", text="deer", utc_s=SystemClock().utc_s())
-    ingest.tell_deeds()
     with Listener(broker.port, "edge/v1/node-7/cmd/#") as listener:
-        for _ in range(2):
-            ingest.tell_deeds()
-            ((topic, told),) = eventually(lambda: list(listener.heard))
-        assert (topic, told["alert_id"], told["who"], told["text"]) == (
-            "edge/v1/node-7/cmd/dismiss",
-            alert_id(1),
-            "Ada",
-            "deer",
-        )
-    eventually(lambda: not database.untold(since_utc_s=0.0, limit=9))
+        ingest.tell_deeds()
+        nodes.say("node-7/health", health())
+        eventually(lambda: ingest.committed == 3)
+        assert listener.heard == []
+        for times in (1, 2):
+            nodes.say("node-7/availability", b"online", retain=True)
+            eventually(lambda times=times: len(listener.heard) == times)
+        topic, told = listener.heard[0]
+        assert topic == "edge/v1/node-7/cmd/dismiss"
+        assert (told["alert_id"], told["who"], told["text"], told["requester"]) == (alert_id(1), "Ada", "deer", "test")
+        answer = {"id": told["id"], "command": "dismiss", "outcome": "done"}
+        nodes.say("node-8/reply/test", json.dumps(answer).encode())  # it is not its alert
+        nodes.say("node-8/reply/test", b'{"id": "\xff"}')
+        eventually(lambda: ingest.refused == 1)
+        assert database.untold(since_utc_s=0.0, limit=9)
+        nodes.say("node-7/reply/test", json.dumps(answer).encode())
+        eventually(lambda: not database.untold(since_utc_s=0.0, limit=9))
+        nodes.say("node-7/availability", b"online", retain=True)
+        eventually(lambda: ingest.committed == 6)
+        assert len(listener.heard) == 2
+
+
+def test_a_gap_is_asked_for_and_what_is_gone_is_lost(
+    start, broker: Mosquitto, nodes: Nodes, database: Store, monkeypatch
+):
+    """What the node sends again fills the gap; what it says is gone stays visible as lost, and is not asked for again."""
+    monkeypatch.setattr("edge.station.answers._GRACE_S", 0.1)
+    monkeypatch.setattr("edge.station.answers._LOOK_EVERY_S", 0.1)
+    ingest = start()
+    with Listener(broker.port, "edge/v1/node-7/cmd/resend") as listener:
+        for seq in (1, 6):
+            nodes.say("node-7/alert", payload(seq, 1, seq=seq))
+        ((_, told),) = eventually(lambda: list(listener.heard))
+        assert (told["boot_id"], told["ranges"]) == (BOOT, [[2, 5]])
+        nodes.say("node-7/alert", payload(3, 1, seq=3))
+        answer = {"id": told["id"], "command": "resend", "outcome": "done", "resent": 1, "gone": [[2, 2], [4, 5]]}
+        nodes.say("node-7/reply/test", json.dumps(answer).encode())
+        eventually(lambda: not database.gaps(limit=9))
+        archive = Archive(database.engine, silent_after_s=60.0, forget_alert_after_s=60.0)
+        (gap,) = archive.gaps("node-7")
+        assert (gap["missing"], gap["lost"], gap["lost_count"]) == ([], [[2, 2], [4, 5]], 3)
+        nodes.say("node-7/alert", payload(4, 1, seq=4))
+        eventually(lambda: ingest.committed == 4)
+        (node,) = archive.nodes(now_utc_s=0.0, since_utc_s=0.0)
+        assert (node["missing_messages"], node["lost_messages"]) == (0, 2)
 
 
 _STATION = textwrap.dedent("""

@@ -188,11 +188,11 @@ def test_a_batch_is_kept_whole_or_not_at_all(store: Store):
     assert archive(store).gaps("node-7")[0]["missing"] == []
 
 
-def test_a_database_of_a_newer_station_is_refused(store: Store, url: str):
+def test_a_database_of_another_version_is_refused(store: Store, url: str):
     """The error names the setting and says what to do."""
     with store.engine.begin() as connection:
         connection.execute(update(schema.meta).values(value="99"))
-    with pytest.raises(ConfigError, match=r"store\.url .* newer station"):
+    with pytest.raises(ConfigError, match=r"store\.url .* another version"):
         Store(url)
 
 
