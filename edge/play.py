@@ -141,6 +141,7 @@ def play(
             detector=detector,
             speed=speed,
             fps=fps,
+            base=base,
             stopping=stopping,
             advance=advance,
             lines=stack.enter_context(outputs.alerts.open("wb", buffering=0)) if outputs.alerts else None,
@@ -169,6 +170,7 @@ class _Show:
     detector: Detector
     speed: float | None
     fps: float | None
+    base: Path
     stopping: threading.Event
     advance: Callable[[int, int | None], None]
     lines: FileIO | None
@@ -188,7 +190,7 @@ class _Show:
                 if self.view
                 else None
             )
-            pipeline = pipeline_for(path, self.config, camera, self.detector)
+            pipeline = pipeline_for(path, self.config, camera, self.detector, base=self.base)
             alert_lines = self._alert_lines(path)
             frames = paced(opened, clock, speed=self.speed, stopping=self.stopping)
             start_s = clock.monotonic_s()

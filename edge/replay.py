@@ -7,7 +7,7 @@ and every number on the wire is rounded.
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from edge.delivery.wire import ModelIdentity, alert_event
 from edge.errors import CameraError, ConfigError
 from edge.pipeline import FindsPeople, Pipeline
 from edge.records import Alert, Frame, Result
+from edge.terrain import read_terrain
 from edge.ulid import ulid
 
 _HASHED_BYTES = 1 << 20
@@ -107,9 +108,22 @@ def _scene(truth: Path) -> dict[str, Any]:
             {key: line[key] for key in ("id", "points", "to_left", "to_right") if key in line}
             for line in told.get("lines", ())
         )
-        return {"line": lines, "moving": bool(told.get("camera", {}).get("moving", False))}
+        camera = told.get("camera", {})
+        return {"line": lines, "moving": bool(camera.get("moving", False)), **_pose(camera, told.get("frames", ()))}
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{truth}: not a truth file of edge: {error!r}") from error
+
+
+def _pose(camera: dict[str, Any], frames: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Give the pose that an installer would have measured; a drone's comes with its frames, but for the lens."""
+    if "hfov_deg" not in camera:
+        return {}
+    places = {(frame["camera"]["lat"], frame["camera"]["lon"]) for frame in frames if "camera" in frame}
+    if len(places) > 1:
+        return {"telemetry": {"hfov_deg": camera["hfov_deg"]}}
+    names = {"lat_deg": "lat", "lon_deg": "lon"}
+    numbers = ("lat_deg", "lon_deg", "height_m", "heading_deg", "tilt_deg", "roll_deg", "hfov_deg")
+    return {"pose": {name: camera[names.get(name, name)] for name in numbers}}
 
 
 def slug(footage: Path) -> str:
@@ -122,9 +136,11 @@ def boot_id_of(footage: Path, config: Config) -> str:
     """Make the boot id of a replay from the footage's name and beginning and the settings: the same replay, the same id.
 
     The settings belong to it because alert ids follow from it: another threshold tells another story, and a control
-    room must not take it for the first one repeated.
+    room must not take it for the first one repeated. Only those that are not the default's: a release that learns a new
+    setting must still give recorded footage the ids it had.
     """
-    digest = hashlib.sha256(config.model_dump_json(exclude={"delivery", "log", "metrics"}).encode())
+    told = config.model_dump_json(exclude={"delivery", "log", "metrics"}, exclude_defaults=True)
+    digest = hashlib.sha256(told.encode())
     digest.update(footage.name.encode())
     first = pictures_of(footage)[0] if footage.is_dir() else footage
     with first.open("rb") as opened:
@@ -132,9 +148,16 @@ def boot_id_of(footage: Path, config: Config) -> str:
     return ulid(0.0, digest.digest())
 
 
-def pipeline_for(footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople) -> Pipeline:
-    """Make the pipeline that a replay of ``footage`` runs through."""
-    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage, config))
+def pipeline_for(
+    footage: Path, config: Config, camera: CameraConfig, detector: FindsPeople, *, base: Path = Path()
+) -> Pipeline:
+    """Make the pipeline that a replay of ``footage`` runs through; ``base`` is where relative paths are meant from.
+
+    Raises:
+        ConfigError: ``camera.terrain_file`` cannot be read.
+    """
+    terrain = read_terrain(base / camera.terrain_file) if camera.terrain_file else None
+    return Pipeline(config, camera, detector, boot_id=boot_id_of(footage, config), terrain=terrain)
 
 
 class AlertLines:

@@ -1,10 +1,14 @@
 """The shipped model on the shipped clips: a changed default shows up here as a changed alert."""
 
 import json
+import math
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from test_replay import edge
+
+from edge.places import Origin
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_footage"
 EXACT = (
@@ -50,3 +54,26 @@ def test_there_are_at_least_three_small_clips():
         assert clip.stat().st_size < 6_000_000
         assert clip.with_suffix(".truth.json").exists()
         assert clip.with_suffix(".alerts.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["nine-in-snow", "drone-transit", "group-with-dog"])
+def test_told_positions_are_where_the_people_are(name):
+    """The expected alerts of people name a place within the stated error of the middle of the nearest people."""
+    truth = json.loads((SAMPLES / f"{name}.truth.json").read_text())
+    start = datetime.fromisoformat(truth["start_utc"])
+    errors_m, stated_m = [], []
+    for one in told((SAMPLES / f"{name}.alerts.jsonl").read_bytes()):
+        t_s = (datetime.fromisoformat(one["captured_at"]) - start).total_seconds()
+        frame = min(truth["frames"], key=lambda frame: abs(frame["t_s"] - t_s))
+        places = [seen["position"] for seen in frame["objects"] if seen["kind"] == "person"]
+        if one["phase"] == "end" or one["count"] < 3 or not places:
+            continue
+        origin = Origin(one["position"]["lat"], one["position"]["lon"])
+        metres = sorted(
+            (origin.to_metres(place["lat"], place["lon"]) for place in places), key=lambda at: math.hypot(*at)
+        )
+        near = metres[: one["count"]]
+        errors_m.append(math.hypot(*(sum(at[axis] for at in near) / len(near) for axis in (0, 1))))
+        stated_m.append(one["position"]["ce_m"])
+    assert len(errors_m) >= 3
+    assert all(error_m < ce_m for error_m, ce_m in zip(errors_m, stated_m, strict=True))

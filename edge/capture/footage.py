@@ -1,7 +1,8 @@
 """Recorded footage as a camera: a video clip or a folder of pictures, with the frames' own times.
 
 A folder of pictures has no times, so the configured rate gives them, unless ``NAME.truth.json`` beside the footage
-does: of that file only the times, the start and the radiometry are read here, never what the frames contain.
+does: of that file only the times, the start and the radiometry are read here, never what the frames contain. A drone's
+``NAME.SRT`` beside the footage tells where it was at each frame.
 """
 
 import itertools
@@ -17,6 +18,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from edge.capture.dji_srt import SideFile, read_side_file, side_path
 from edge.capture.video import VideoReader
 from edge.errors import CameraError
 from edge.records import Frame, Pixels, Radiometry
@@ -55,6 +57,7 @@ class Footage:
         self._timing = Timing()
         self._pictures: list[Path] = []
         self._video: VideoReader | None = None
+        self._side: SideFile | None = None
 
     def __enter__(self) -> Self:
         """Open it.
@@ -73,6 +76,8 @@ class Footage:
                 f"{self.path}: unknown kind of footage; known are folders of pictures and {', '.join(sorted(VIDEOS))}"
             )
         self._timing = read_timing(truth_path(self.path))
+        side = side_path(self.path)
+        self._side = read_side_file(side) if side else None
         return self
 
     def __exit__(
@@ -114,6 +119,7 @@ class Footage:
                 captured_utc_s=self._timing.start_utc_s + t_s,
                 pixels=own,
                 radiometry=Radiometry() if own.dtype == np.uint8 else told or Radiometry("counts"),
+                telemetry=self._side.at(t_s) if self._side else None,
             )
         if seq + 1 < len(times_s):
             raise CameraError(f"{self.path}: truncated: {seq + 1} of {len(times_s)} frames")

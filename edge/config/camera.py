@@ -106,18 +106,14 @@ class CameraConfig(Section):
         None,
         description="elevation of the ground for positions: .asc (ESRI ASCII, degrees) or .hgt (SRTM); empty: flat",
     )
-    pose: PoseConfig | None = Field(None, description="where a fixed camera stands; without it alerts have no position")
+    pose: PoseConfig | None = Field(
+        None, description="where a camera stands that does not travel; without it alerts have no position"
+    )
     telemetry: TelemetryConfig = Field(
         default_factory=TelemetryConfig, description="how far a drone's own word on its camera can be believed"
     )
     line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
     zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
-
-    @model_validator(mode="after")
-    def _stands_or_moves(self) -> "CameraConfig":
-        if self.pose is not None and self.moving:
-            raise ValueError(f"camera '{self.id}' has a pose and moving = true: a pose is a fixed camera's")
-        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraConfig":

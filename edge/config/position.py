@@ -7,7 +7,7 @@ from edge.places import Pose, PoseErrors
 
 
 class PoseConfig(Section):
-    """``[camera.pose]``: where a fixed camera stands and how it looks; `edge calibrate` finds it and prints it."""
+    """``[camera.pose]``: where a camera stands that does not travel; a mast's swing goes into the errors."""
 
     lat_deg: float = Field(ge=-90.0, le=90.0, description="degrees north, WGS 84")
     lon_deg: float = Field(ge=-180.0, le=180.0, description="degrees east, WGS 84")

@@ -230,3 +230,20 @@ def test_a_video_without_pictures_is_told(tmp_path):
             container.mux(packet)
     with pytest.raises(CameraError, match="no video stream"):
         Footage(file).__enter__()
+
+
+def test_a_side_file_tells_where_the_drone_was(tmp_path):
+    """NAME.SRT beside a folder or a clip: each frame carries what was told at its time."""
+    folder = tmp_path / "flight"
+    folder.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(folder / f"{index}.png"), np.full((37, 53), index, np.uint8))
+    blocks = "".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\n[latitude: 48.{n}] [longitude: 11.5] [rel_alt: 70.0]\n\n"
+        for n in range(2)
+    )
+    (tmp_path / "flight.SRT").write_text(blocks)
+    with Footage(folder, fps=1.0) as footage:
+        told = [frame.telemetry for frame in footage]
+    assert [one and one.lat_deg for one in told] == [48.0, 48.1, 48.1]
+    assert told[0].height_m == 70.0
