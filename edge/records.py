@@ -7,16 +7,20 @@ edge exclusive; only the wire format turns them into fractions. ``t_s`` is secon
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge.places import Placed, Telemetry
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+else:
+    Pixels = Any  # a station has no pictures: it does not load numpy for the name of a type
 
 RadiometryKind = Literal["agc8", "counts", "centikelvin", "kelvin64"]
 Phase = Literal["new", "update", "end"]

@@ -33,10 +33,10 @@ def seconds(code: str) -> float:
 
 
 def test_nothing_of_the_node_is_imported():
-    """Neither onnxruntime, OpenCV, PyAV nor scipy is loaded by a station."""
+    """Neither onnxruntime, OpenCV, PyAV, scipy nor numpy is loaded by a station."""
     code = (
         "import sys, edge.station, edge.station.settings;"
-        "print([name for name in ('onnxruntime', 'cv2', 'av', 'scipy') if name in sys.modules])"
+        "print([name for name in ('onnxruntime', 'cv2', 'av', 'scipy', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
