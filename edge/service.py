@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -318,10 +318,25 @@ class Node:
             boot_id=self.boot_id,
             started=datetime.fromtimestamp(self._clock.utc_s() - up_s, UTC),
             cameras=list(self._states),
+            poses=_poses(self._config.camera) or None,
             model=self._model,
             libraries={name: str(sys.modules[module].__version__) for name, module in _TOLD_LIBRARIES.items()},
         )
         return wire.encode(about)
+
+
+def _poses(cameras: Iterable[CameraConfig]) -> dict[str, wire.CameraPose]:
+    """Tell where the cameras with a pose stand and look."""
+    return {
+        one.id: wire.CameraPose(
+            lat=one.pose.lat_deg,
+            lon=one.pose.lon_deg,
+            heading_deg=one.pose.heading_deg % 360.0,
+            fov_deg=one.pose.hfov_deg,
+        )
+        for one in cameras
+        if one.pose is not None
+    }
 
 
 def _told(outage: Outage | None) -> wire.CameraOutage | None:

@@ -378,3 +378,15 @@ def test_metrics_are_served_on_loopback(tmp_path):
     finally:
         stopping.set()
         thread.join()
+
+
+def test_the_birth_document_tells_where_a_camera_stands(tmp_path, broker, listener):
+    """For the map: place, heading and width of view of a camera with a pose."""
+    config = config_of(tmp_path, broker.port_mqtt5, frames=10)
+    pose = {"lat_deg": 49.0, "lon_deg": 11.0, "height_m": 6.0, "heading_deg": -10.0, "tilt_deg": -8.0, "hfov_deg": 24.0}
+    camera = CameraConfig.model_validate({**config.camera[0].model_dump(exclude_unset=True), "pose": pose})
+    node_of(tmp_path, config.model_copy(update={"camera": (camera,)}), threading.Event()).run()
+    wait_until(lambda: any(isinstance(event.body, About) for event in listener.heard))
+    about = next(event.body for event in listener.heard if isinstance(event.body, About))
+    found = about.poses["north"]
+    assert (found.lat, found.heading_deg, found.fov_deg) == (49.0, 350.0, 24.0)
