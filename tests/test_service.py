@@ -18,6 +18,7 @@ from graphs import fixed_model
 
 from edge.clock import SystemClock
 from edge.config import CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
+from edge.config.position import PoseConfig
 from edge.delivery.brokers import Mosquitto, embedded_broker, mosquitto_path
 from edge.delivery.subscriber import Subscriber
 from edge.delivery.wire import About, AlertEvent, Health
@@ -125,11 +126,18 @@ def test_one_group_gives_one_new_and_one_end(tmp_path, broker, listener):
 
 def test_the_control_room_sees_the_node_come_and_go(tmp_path, broker, listener):
     """Birth document, online, health and offline reach a subscriber."""
-    node_of(tmp_path, config_of(tmp_path, broker.port_mqtt5, frames=30), threading.Event()).run()
+    config = config_of(tmp_path, broker.port_mqtt5, frames=30)
+    pose = PoseConfig(lat_deg=49.0, lon_deg=-111.96, height_m=8.0, heading_deg=-8.0, tilt_deg=-4.0, hfov_deg=32.0)
+    camera = config.camera[0].model_copy(update={"pose": pose})
+    node_of(tmp_path, config.model_copy(update={"camera": (camera,)}), threading.Event()).run()
     wait_until(lambda: any(event.body == "offline" for event in listener.heard))
     about = next(event.body for event in listener.heard if isinstance(event.body, About))
     health = [event.body for event in listener.heard if isinstance(event.body, Health)]
     assert about.cameras == ["north"]
+    assert about.poses is not None
+    assert about.poses["north"].model_dump() == {
+        "lat": 49.0, "lon": -111.96, "heading_deg": 352.0, "fov_deg": 32.0, "range_m": None,
+    }  # fmt: skip
     assert about.model is not None
     assert any(event.body == "online" for event in listener.heard)
     assert health[-1].cameras["north"].state == "ok"

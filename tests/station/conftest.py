@@ -5,8 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from page_scene import ARGUMENTS, CHROMIUM
 from sqlalchemy import create_engine, text
 from station_scene import Nodes, RunningStation
 
@@ -95,3 +97,15 @@ def station(broker: Mosquitto, tmp_path: Path) -> Iterator[RunningStation]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Give a headless Chromium, or skip by name."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (apt install chromium)")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(ARGUMENTS))
+        yield opened
+        opened.close()

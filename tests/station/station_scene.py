@@ -72,11 +72,11 @@ def health(state: str = "ok", reason: str | None = None, *, node_state: str | No
     return json.dumps(told).encode()
 
 
-def about(node: str = "node-7", cameras: Iterable[str] = ("north",)) -> bytes:
-    """Make a birth document."""
+def about(node: str = "node-7", cameras: Iterable[str] = ("north",), **more: Any) -> bytes:
+    """Make a birth document; ``more`` adds to it."""
     return json.dumps(
         {"node": node, "version": "0.1.0", "contract": "edge/v1", "boot_id": BOOT, "started": CAPTURED,
-         "cameras": list(cameras)}
+         "cameras": list(cameras), **more}
     ).encode()  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import { draw, heading, hms, make, movement, people, range, stamp } from "./dom.js";
 import { attended } from "./rows.js";
+import { scene } from "./scenes.js";
 
 export function alertCard(card, deeds) {
   const { data } = card;
@@ -31,7 +32,7 @@ function facts(card) {
     Priority: data.priority,
     "How sure": `${Math.round(100 * data.confidence)} %`,
     Movement: movement(data) || null,
-    Position: place ? `${place.lat.toFixed(5)}, ${place.lon.toFixed(5)} ± ${Math.round(place.ce_m)} m` : null,
+    Position: place ? `${place.lat.toFixed(5)}, ${place.lon.toFixed(5)} ± ${Math.round(place.ce_m)} m (one sigma, ${place.method})` : null,
     Course: data.heading_deg === undefined ? null : `${Math.round(data.heading_deg)}° ${heading(data.heading_deg)}`,
     "Most at once": String(data.count_max),
     "First seen": `${stamp(data.first_seen)} UTC`,
@@ -63,12 +64,6 @@ function chart(revisions) {
     draw("path", { class: "band", d: band }), draw("path", { class: "count", d: line(steps((one) => one.count)) }),
     draw("text", { x: 4, y: top + 6 }, String(most)), draw("text", { x: 4, y: bottom }, "0"),
     draw("text", { x: left, y: h - 5 }, hms(revisions[0].heard_at)), draw("text", { x: w - 66, y: h - 5 }, hms(revisions.at(-1).heard_at)));
-}
-
-function scene(data) {
-  const rect = ([x0, y0, x1, y1], name) => draw("rect", { class: name, x: 640 * x0, y: 480 * y0, width: Math.max(2, 640 * (x1 - x0)), height: Math.max(2, 480 * (y1 - y0)) });
-  return draw("svg", { class: "scene", viewBox: "0 0 640 480", role: "img", "aria-label": "Where the group is in the camera's picture" },
-    ...(data.members ?? []).map((member) => rect(member.box, "body")), rect(data.box, "hull"));
 }
 
 export function troubleCard(trouble, deeds) {

@@ -3,15 +3,17 @@
 
 const DEAD_MS = 3000;
 const AGAIN_MS = 700;
+const LOOK_MS = 500;
 
 export class Link {
   #source = null;
   #heard_ms = 0;
+  #looked_ms = Date.now();
   #on;
 
   constructor(on) {
     this.#on = on;
-    setInterval(() => this.#watch(), 500);
+    setInterval(() => this.#watch(), LOOK_MS);
   }
 
   open() {
@@ -43,11 +45,18 @@ export class Link {
     if (this.#source === null) this.open();
   }
 
+  // A page that was itself asleep or too busy has heard nothing either: what came meanwhile is read first.
   #watch() {
-    if (this.#source !== null && Date.now() - this.#heard_ms > DEAD_MS) {
-      this.#on.lost();
-      this.open();
-    }
+    const late = Date.now() - this.#looked_ms > 2 * LOOK_MS;
+    this.#looked_ms = Date.now();
+    if (late) setTimeout(() => this.#judge(), 2 * LOOK_MS);
+    else this.#judge();
+  }
+
+  #judge() {
+    if (this.#source === null || Date.now() - this.#heard_ms <= DEAD_MS) return;
+    this.#on.lost();
+    this.open();
   }
 }
 

@@ -1,17 +1,19 @@
-// Joins stream, list, card, sound and keys.
+// Joins stream, list, map, card, sound and keys.
 
 import { alertCard, troubleCard } from "./card.js";
+import { askNote, askToken, askWhy, operator, pickReason } from "./dialogs.js";
 import { $, age, make, now_ms, setStationTime } from "./dom.js";
 import { History } from "./history.js";
 import { ask, Link, pathOf } from "./link.js";
-import { row, titleOf } from "./rows.js";
+import { List } from "./list.js";
+import { Place, posed } from "./map.js";
+import { titleOf } from "./rows.js";
+import { scenes } from "./scenes.js";
 import { Sound } from "./sound.js";
 import { calls, isTrouble, keyOf, MAX_ROWS, State } from "./state.js";
 import { wall } from "./wall.js";
 
-const REASONS = ["animal", "our own people", "known and expected", "vehicle or machine", "weather or picture fault", "test"];
 const state = new State();
-const shown = new Map(); // key -> { text, element } of every row in the list
 let selected = null;
 let view = "live";
 let connected = false;
@@ -21,12 +23,15 @@ let heard = new Set();
 
 const sound = new Sound(banners);
 const history = new History(openPast, failed);
+const list = new List((key) => select(key, true), (one) => take(one));
+const place = new Place((key) => select(key, true));
 const link = new Link({
   message(kind, content) {
     connected = true;
     if (kind === "live") {
       state.live(content);
-      if (view === "history") history.show();
+      if (content.alerts.some((one) => one.data.position)) ask("trails").then((told) => { state.walked(told); renderPlace(); }).catch(failed);
+      if (view === "history" && history.atStart) history.show();
     } else if (kind === "changes") state.changes(content);
     else if (kind === "station") state.station = content;
     if (state.station) setStationTime(state.station.time);
@@ -36,12 +41,12 @@ const link = new Link({
     connected = false;
     banners();
   },
-  locked: askToken,
+  locked: unlock,
 });
 
 function render() {
   const ordered = state.ordered;
-  renderList(ordered.slice(0, MAX_ROWS));
+  list.render(ordered.slice(0, MAX_ROWS), selected);
   const hidden = Math.max(0, state.alerts_in_all + state.troubles.size - MAX_ROWS);
   $("more").hidden = !hidden;
   $("more").textContent = `… and ${hidden} more; History has them all.`;
@@ -57,34 +62,31 @@ function render() {
   announce(ordered);
   sound.call(state.loudest);
   refreshCard();
+  renderPlace();
   banners();
 }
 
-function renderList(ordered) {
-  const list = $("list");
-  const focused = document.activeElement?.closest?.("#list li")?.dataset.key;
-  const wanted = new Set(ordered.map(keyOf));
-  for (const [key, { element }] of shown) {
-    if (!wanted.has(key)) {
-      element.remove();
-      shown.delete(key);
-    }
+// The map for what has a place on the earth, pictures for what has not.
+function renderPlace() {
+  if (view !== "live" && view !== "map") return;
+  const nodes = [...state.nodes.values()];
+  const alerts = [...state.alerts.values(), ...(pastCard ? [pastCard] : [])];
+  const placed = nodes.some((node) => posed(node).length) || alerts.some((one) => one.data.position);
+  const homeless = alerts.filter((one) => !(one.data.position && place.works));
+  const opened = pastCard ?? find(selected);
+  const mapped = placed && place.works;
+  $("place").hidden = !mapped && view !== "map";
+  $("map-word").textContent = place.word ?? $("map-word").textContent;
+  $("map-none").hidden = placed || !place.works;
+  $("scenes").hidden = !homeless.length || (Boolean(opened) && view !== "map");
+  $("view-live").classList.toggle("whole", view === "map");
+  $("view-live").classList.toggle("wide", mapped || homeless.length > 0 || Boolean(opened) || view === "map");
+  const text = JSON.stringify([selected, homeless.map((one) => [keyOf(one), one.data.box, one.data.count, one.data.priority, one.calls])]);
+  if ($("scenes").dataset.told !== text) {
+    $("scenes").dataset.told = text;
+    $("scenes").replaceChildren(...scenes(homeless, selected, (key) => select(key, true)));
   }
-  ordered.forEach((one, index) => {
-    const key = keyOf(one);
-    const text = JSON.stringify(one);
-    let entry = shown.get(key);
-    if (entry?.text !== text) {
-      const element = row(one, { open: () => select(key, true), take: () => take(one) });
-      entry?.element.replaceWith(element);
-      entry = { text, element };
-      shown.set(key, entry);
-    }
-    entry.element.classList.toggle("selected", key === selected);
-    if (list.children[index] !== entry.element) list.insertBefore(entry.element, list.children[index] ?? null);
-  });
-  // A row that was replaced or moved under the operator's hand keeps the keyboard.
-  if (focused && document.activeElement === document.body) shown.get(focused)?.element.querySelector(".open").focus();
+  place.show({ alerts, nodes, selected, trails: state.trails, hasBase: Boolean(state.station?.base_map), theme: document.documentElement.dataset.theme });
 }
 
 function announce(ordered) {
@@ -119,9 +121,9 @@ const find = (key) => state.alerts.get(key) ?? state.troubles.get(key);
 function select(key, focusCard = false) {
   selected = key;
   pastCard = null;
-  for (const [name, { element }] of shown) element.classList.toggle("selected", name === key);
-  shown.get(key)?.element.scrollIntoView({ block: "nearest" });
+  list.select(key);
   refreshCard(focusCard);
+  renderPlace();
 }
 
 let cardText = null;
@@ -154,14 +156,15 @@ function closeCard() {
   const key = selected;
   selected = pastCard = cardText = null;
   refreshCard();
-  for (const { element } of shown.values()) element.classList.remove("selected");
-  shown.get(key)?.element.querySelector(".open").focus();
+  list.select(null);
+  renderPlace();
+  list.focus(key);
 }
 
 function openPast(alert) {
-  show("live");
   selected = keyOf(alert);
   pastCard = find(selected) ? null : alert;
+  show("live");
   refreshCard(true);
 }
 
@@ -185,13 +188,13 @@ const take = (one) => act(one, "acknowledge", {});
 
 async function dismiss(one) {
   if (isTrouble(one)) return;
-  const why = await dialog($("ask-why"), () => $("why-input").value.trim(), () => ($("why-input").value = ""));
+  const why = await askWhy();
   if (why) await act(one, "dismiss", { reason: why });
 }
 
 async function note(one) {
   if (isTrouble(one)) return;
-  const text = await dialog($("ask-note"), () => $("note-input").value.trim(), () => ($("note-input").value = ""));
+  const text = await askNote();
   if (text) await act(one, "note", { text });
 }
 
@@ -201,28 +204,8 @@ function failed(error) {
   banners();
 }
 
-// Shows a dialog and gives what was entered, or null.
-function dialog(element, value, prepare) {
-  prepare?.();
-  element.returnValue = "";
-  element.showModal();
-  return new Promise((done) => element.addEventListener("close", () => {
-    const by = element.returnValue;
-    done(!by || by === "cancel" ? null : by.startsWith("=") ? by.slice(1) : value() || null);
-  }, { once: true }));
-}
-
-async function operator(again = false) {
-  const known = localStorage.getItem("edge-operator");
-  if (known && !again) return known;
-  const who = await dialog($("ask-who"), () => $("who-input").value.trim(), () => ($("who-input").value = known ?? ""));
-  if (who) localStorage.setItem("edge-operator", who);
-  $("who-name").textContent = who ?? known ?? "not set";
-  return who;
-}
-
-async function askToken() {
-  const given = await dialog($("ask-token"), () => $("token-input").value, () => ($("token-input").value = ""));
+async function unlock() {
+  const given = await askToken();
   if (given) await ask("session", { token: given }).catch(failed);
   link.open();
 }
@@ -230,28 +213,23 @@ async function askToken() {
 function show(name) {
   view = name;
   for (const button of document.querySelectorAll("[data-view]")) button.dataset.view === name ? button.setAttribute("aria-current", "page") : button.removeAttribute("aria-current");
-  for (const part of ["live", "cameras", "history"]) $(`view-${part}`).hidden = part !== name;
+  for (const part of ["live", "cameras", "history"]) $(`view-${part}`).hidden = part !== (name === "map" ? "live" : name);
   if (name === "history") history.show();
   render();
 }
 
 function step(by) {
-  const keys = [...$("list").children].map((element) => element.dataset.key);
-  if (!keys.length) return;
-  const at = keys.indexOf(selected);
-  select(keys[Math.min(keys.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
+  const key = list.step(selected, by);
+  if (key !== null) select(key);
 }
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const open = document.querySelector("dialog[open]");
-  if (open?.id === "ask-why" && /^[1-9]$/.test(event.key) && document.activeElement !== $("why-input")) {
-    $("reasons").children[event.key - 1]?.click();
-    return;
-  }
+  if (pickReason(event.key)) return;
   // A dialog that was just closed holds the keyboard for a moment longer; what is pressed then is meant for the page.
   const typing = event.target.matches("input, textarea, select") && !event.target.closest("dialog:not([open])");
-  if (open || typing) return;
+  if (typing || document.querySelector("dialog[open]") || (event.key.startsWith("Arrow") && event.target.closest("#map"))) return;
+  if (event.key.length === 1 && localStorage.getItem("edge-keys") === "off") return; // WCAG 2.1.4; dictation types letters
   const one = pastCard ?? find(selected);
   const loudest = state.ordered.find(calls);
   const target = one ?? loudest;
@@ -260,11 +238,11 @@ function onKey(event) {
     d: () => target && dismiss(target),
     n: () => target && note(target),
     j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
-    Escape: closeCard, m: () => sound.mute(), "?": () => $("keys").showModal(),
-    1: () => show("live"), 2: () => show("cameras"), 3: () => show("history"),
+    f: () => place.all(), Escape: closeCard, m: () => sound.mute(), "?": () => $("keys").showModal(),
+    1: () => show("live"), 2: () => show("map"), 3: () => show("cameras"), 4: () => show("history"),
   };
   const deed = keys[event.key] ?? keys[event.key.toLowerCase()];
-  if (!deed || (view !== "live" && ["j", "k", "ArrowDown", "ArrowUp"].includes(event.key))) return;
+  if (!deed || (!["live", "map"].includes(view) && ["j", "k", "ArrowDown", "ArrowUp"].includes(event.key))) return;
   event.preventDefault();
   deed();
 }
@@ -281,22 +259,21 @@ function tick() {
   $("clock").textContent = `${new Date(now_ms()).toISOString().slice(11, 19)} UTC`;
 }
 
-$("reasons").append(...REASONS.map((reason, index) => make("button", { type: "button", onclick: () => $("ask-why").close(`=${reason}`) }, make("kbd", {}, String(index + 1)), ` ${reason}`)));
-// Not submit buttons: Enter in a field presses the first of those, and must neither cancel nor pick a reason.
-for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", () => button.closest("dialog").close("cancel"));
-$("who-name").textContent = localStorage.getItem("edge-operator") ?? "not set";
-$("who").addEventListener("click", () => operator(true));
 $("mute").addEventListener("click", () => sound.mute());
 $("help").addEventListener("click", () => $("keys").showModal());
 $("theme").addEventListener("click", () => {
   const theme = document.documentElement.dataset.theme === "light" ? "dark" : "light";
   localStorage.setItem("edge-theme", theme);
   setTheme(theme);
+  renderPlace();
 });
+$("fit").addEventListener("click", () => place.all());
+$("single-keys").checked = localStorage.getItem("edge-keys") !== "off";
+$("single-keys").addEventListener("change", () => localStorage.setItem("edge-keys", $("single-keys").checked ? "on" : "off"));
 for (const button of document.querySelectorAll("[data-view]")) button.addEventListener("click", () => show(button.dataset.view));
 addEventListener("keydown", onKey);
 setTheme(localStorage.getItem("edge-theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"));
 setInterval(tick, 500);
 tick();
 link.open();
-globalThis.edgeStation = { state, sound, link }; // for tests and for looking into a running page
+globalThis.edgeStation = { state, sound, link, place }; // for tests and for looking into a running page

@@ -11,7 +11,7 @@ export function row(one, { open, take, past = false }) {
   const names = ["row", priorityOf(one), calls(one) && !past ? "calls" : "", over ? "over" : ""];
   const parts = isTrouble(one) ? troubleParts(one) : alertParts(one, past);
   const taking = calls(one) && !past;
-  return make("li", { class: names.filter(Boolean).join(" "), "data-key": keyOf(one) },
+  return make(past ? "div" : "li", { class: names.filter(Boolean).join(" "), "data-key": keyOf(one), role: past ? "listitem" : null },
     make("button", { type: "button", class: "open", onclick: open }, ...parts),
     taking ? make("button", { type: "button", class: "take", onclick: take }, make("kbd", {}, "A"), " Take over", make("span", { class: "unseen" }, ` ${titleOf(one)}`)) : null);
 }
