@@ -30,7 +30,7 @@ _VALLEY: tuple[tuple[int, str, dict[str, str], Ring], ...] = (
     (2, "roads", {"kind": "major_road"}, [(-0.03, -0.004), (-0.004, -0.003), (0.012, -0.002), (0.03, 0.001)]),
     (2, "roads", {"kind": "path"}, [(-0.004, -0.003), (-0.002, 0.004), (0.001, 0.012), (0.000, 0.02)]),
     (2, "boundaries", {"kind": "country"}, [(-0.09, 0.0), (0.09, 0.0)]),
-    (1, "places", {"kind": "locality", "name": "Žabljak"}, [(-0.009, -0.0045)]),
+    (1, "places", {"kind": "locality", "name": "Žabljak"}, [(0.0, -0.0045)]),
 )
 
 

@@ -148,7 +148,11 @@ def test_without_webgl_the_list_and_the_pictures_say_it_all(browser, station: Ru
         until(page, "document.querySelectorAll('#list .row').length === 4")
         until(page, "document.querySelectorAll('#scenes figure').length === 3")
         page.keyboard.press("2")
-        until(page, "document.querySelector('#map-word').textContent.includes('no WebGL 2')")
+        word = page.locator("#map-none")
+        until(page, "document.querySelector('#map-none').textContent.includes('no WebGL 2')")
+        box = word.bounding_box()
+        assert word.is_visible()
+        assert box["y"] + box["height"] < page.viewport_size["height"]
         assert page.locator("#map canvas").count() == 0
         shoot(page, "map-without-webgl")
         page.locator("#scenes .hull").first.click()

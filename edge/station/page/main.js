@@ -76,8 +76,8 @@ function renderPlace() {
   const opened = pastCard ?? find(selected);
   const mapped = placed && place.works;
   $("place").hidden = !mapped && view !== "map";
-  $("map-word").textContent = place.word ?? $("map-word").textContent;
-  $("map-none").hidden = placed || !place.works;
+  $("map-none").hidden = mapped;
+  $("map-none").textContent = place.word ?? "No camera has told where it stands, and no group has a position.";
   $("scenes").hidden = !homeless.length || (Boolean(opened) && view !== "map");
   $("view-live").classList.toggle("whole", view === "map");
   $("view-live").classList.toggle("wide", mapped || homeless.length > 0 || Boolean(opened) || view === "map");

@@ -43,7 +43,6 @@ export class Place {
     if (this.map) this.#draw();
     else this.#loading ??= this.#load().catch((error) => {
       this.word = /WebGL/i.test(error.message) ? NO_WEBGL : `The map cannot be shown: ${error.message}`;
-      $("map-word").textContent = this.word;
     });
   }
 
