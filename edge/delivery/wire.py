@@ -171,7 +171,10 @@ class AlertData(Payload):
     parent: Token | None = Field(default=None, description="alert_id of the group it split from")
     merged_into: Token | None = Field(default=None, description="alert_id of the group it joined")
     ended: EndReason | None = Field(default=None, description="why it is over; with phase end only")
-    snapshot: Name = Field(default="none", description="none: no picture leaves the node")
+    snapshot: Name = Field(
+        default="none",
+        description="none: no picture leaves the node; mqtt: one comes on cam/{camera}/snapshot/{alert_id}",
+    )
     handled: Handled | None = Field(
         default=None, description="what an operator did, from the first revision after the node was told"
     )
@@ -294,6 +297,7 @@ class Topics:
         self.health = f"{self._root}/health"
         self.receipt = f"{self._root}/receipt"
         self.commands = f"{self._root}/cmd/+"
+        self.snapshots = f"{self._root}/cam/+/snapshot/+"
 
     def count(self, camera: str) -> str:
         """How many people one camera sees now."""

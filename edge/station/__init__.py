@@ -72,7 +72,7 @@ def run(
     map_file = base_map(config.web)
     listener = _listener(config)
     try:
-        store = Store(config.store.url)
+        store = Store(config.store.url, snapshots_max_mb=config.store.snapshots_max_mb)
     except ConfigError:
         listener.close()
         raise

@@ -12,6 +12,7 @@ from edge.delivery import commands
 from edge.delivery.commands import IDS_IN_A_RECEIPT, MAX_RANGES, Reply
 from edge.delivery.mqtt import Link, Message
 from edge.delivery.wire import AlertEvent, Topics, iso_utc
+from edge.delivery.wire_sight import SightEvent
 from edge.station.gaps import Run
 from edge.station.store import Changes, Gap, Heard, Store, Told
 
@@ -30,7 +31,7 @@ def receipts(heard: Sequence[Heard]) -> Iterator[Message]:
     """Write the receipts of a committed batch, one or more for each node in it."""
     ids: dict[str, list[str]] = {}
     for one in heard:
-        if isinstance(one.body, AlertEvent):
+        if isinstance(one.body, AlertEvent | SightEvent):
             ids.setdefault(one.node, []).append(one.body.id)
     for node, known in ids.items():
         for start in range(0, len(known), IDS_IN_A_RECEIPT):

@@ -111,6 +111,10 @@ class Archive:
                 .order_by(revision.c.rev.desc())
                 .limit(_MAX_REVISIONS)
             ).all()
+            picture = schema.snapshot
+            pictured = connection.execute(
+                select(picture.c.heard_utc_s).where(picture.c.node == key[0], picture.c.alert_id == key[1].lower())
+            ).first()
             deeds = connection.execute(
                 select(action).where(action.c.node == key[0], action.c.alert_id == key[1]).order_by(action.c.id)
             ).all()
@@ -127,6 +131,7 @@ class Archive:
                 }
                 for deed in deeds
             ],
+            "has_snapshot": pictured is not None,
         }
 
     def troubles(self) -> list[dict[str, Any]]:

@@ -99,11 +99,15 @@ def upserts(engine: Engine) -> dict[str, Any]:
         (newer.priority > alert.c.handled_priority, 1),
         else_=0,
     )
+    picture_put = upsert(schema.snapshot)
+    newest = {column.name: picture_put.excluded[column.name] for column in schema.snapshot.c if not column.primary_key}
     stream_put = upsert(stream)
     ledger = {column.name: stream_put.excluded[column.name] for column in stream.c if not column.primary_key}
     return {
         "node": node_put.on_conflict_do_update(index_elements=["id"], set_=values),
         "revision": upsert(schema.revision).on_conflict_do_nothing(),
+        "sight": upsert(schema.sight).on_conflict_do_nothing(),
+        "snapshot": picture_put.on_conflict_do_update(index_elements=["node", "alert_id"], set_=newest),
         "alert": alert_put.on_conflict_do_update(
             index_elements=["node", "alert_id"], set_=state, where=newer.rev > alert.c.rev
         ),

@@ -26,12 +26,13 @@ from edge.delivery.wire import (
     AlertEvent,
     Topics,
     parse_about,
-    parse_alert,
     parse_availability,
     parse_health,
 )
+from edge.delivery.wire_sight import SightEvent, parse_event
 from edge.errors import DeliveryError
 from edge.station.answers import Deeds, Resends, receipts
+from edge.station.pictures import parse_picture
 from edge.station.store import Changes, Heard, Store
 
 BATCH = 256
@@ -40,7 +41,7 @@ _SESSION_S = 604_800  # the broker keeps what comes while the station is away fo
 _REFUSALS_KEPT = 50
 _TOPIC_CHARS = 120
 _PARSERS: dict[str, Callable[[bytes], Any]] = {
-    "alert": parse_alert,
+    "alert": parse_event,
     "health": parse_health,
     "about": parse_about,
     "availability": parse_availability,
@@ -82,6 +83,7 @@ class Ingest:
         topics = Topics("+")
         filters = (
             (topics.alert, 1), (topics.health, 0), (topics.about, 1), (topics.availability, 1), (topics.reply(name), 0),
+            (topics.snapshots, 1),
         )  # fmt: skip
         self._name = name
         caller = Caller(f"edge-station-{name}", session_s=_SESSION_S, filters=filters)
@@ -205,6 +207,7 @@ class Ingest:
             else:
                 changes.alerts |= found.alerts
                 changes.nodes |= found.nodes
+                changes.troubles |= found.troubles
                 kept.append(one)
         return changes, kept
 
@@ -215,10 +218,13 @@ class Ingest:
             if kind == ["reply", self._name]:
                 self._replied(node, parse_reply(arrival.payload))
                 return None
+            if len(kind) == 4 and (kind[0], kind[2]) == ("cam", "snapshot"):  # noqa: PLR2004  # cam/{cam}/snapshot/{id}
+                picture = parse_picture(kind[1], kind[3], arrival.payload)
+                return Heard(node, picture, self._clock.utc_s(), arrival.retain)
             if len(kind) != 1 or kind[0] not in _PARSERS:
                 raise ValueError("topic: is not ours")  # noqa: TRY301  # the same fate as any other malformed one
             body = _PARSERS[kind[0]](arrival.payload)
-            if isinstance(body, AlertEvent) and body.source != f"edge/{node}/cam/{body.data.camera}":
+            if isinstance(body, AlertEvent | SightEvent) and body.source != f"edge/{node}/cam/{body.data.camera}":
                 raise ValueError("source: another node or camera than the topic's or the data's")  # noqa: TRY301
         except ValueError as error:
             self._refuse(arrival.topic, str(error))

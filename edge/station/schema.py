@@ -5,7 +5,7 @@ Times are seconds since 1970 UTC. ``heard`` is by the station's clock, which ord
 missing here.
 """
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 VERSION = 2
 
@@ -64,6 +64,30 @@ revision = Table(
     Column("heard_utc_s", Float, nullable=False),
     Column("event", Text, nullable=False),
     sqlite_with_rowid=False,
+)
+
+sight = Table(
+    "sight",
+    metadata,
+    Column("node", String(64), primary_key=True),
+    Column("alert_id", String(128), primary_key=True),
+    Column("rev", BigInteger, primary_key=True, autoincrement=False),
+    Column("camera", String(64), nullable=False),
+    Column("heard_utc_s", Float, nullable=False),
+    Column("event", Text, nullable=False),
+    Index("sight_heard", "heard_utc_s"),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("node", String(64), primary_key=True),
+    Column("alert_id", String(64), primary_key=True),  # in lower case, as topics have it
+    Column("camera", String(64), nullable=False),
+    Column("heard_utc_s", Float, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("picture", LargeBinary, nullable=False),  # a JPEG file
+    Index("snapshot_heard", "heard_utc_s", "size_bytes"),
 )
 
 stream = Table(

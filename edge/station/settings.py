@@ -88,6 +88,9 @@ class StoreConfig(Section):
     keep_days: Days = Field(
         365.0, description="an alert without a word for so many days is deleted with all that belongs to it"
     )
+    snapshots_max_mb: float = Field(
+        500.0, ge=0.0, le=1_000_000.0, description="pictures of alerts beyond this are deleted, the oldest first"
+    )
 
 
 class PresenceConfig(Section):

@@ -22,10 +22,12 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from edge.delivery.wire import About, AlertEvent, Health, encode
+from edge.delivery.wire_sight import SightEvent
 from edge.errors import ConfigError
-from edge.station import schema
+from edge.station import pictures, schema, sights
 from edge.station.database import first_line, open_engine, safe_url, upserts
 from edge.station.gaps import Run, Stream
+from edge.station.pictures import Picture
 from edge.station.presence import Standing, loud, standing
 
 PRIORITIES = ("routine", "important", "urgent")
@@ -49,7 +51,7 @@ class Heard:
     """One checked message, and when this station heard it; a retained one may be old."""
 
     node: str
-    body: AlertEvent | Health | About | Literal["online", "offline"]
+    body: AlertEvent | SightEvent | Health | About | Picture | Literal["online", "offline"]
     utc_s: float
     retained: bool = False
 
@@ -88,13 +90,14 @@ class Changes:
 class Store:
     """One database, open for as long as this object lives."""
 
-    def __init__(self, url: str) -> None:
-        """Open it and make the tables that are missing.
+    def __init__(self, url: str, *, snapshots_max_mb: float = 500.0) -> None:
+        """Open it and make the tables that are missing; keep at most ``snapshots_max_mb`` of pictures.
 
         Raises:
             ConfigError: it cannot be opened, or a newer station wrote it.
         """
         self.engine = open_engine(url)
+        self._snapshots_max_bytes = int(snapshots_max_mb * 1_000_000)
         self._writing = threading.Lock()
         self._streams: OrderedDict[AlertKey, Stream] = OrderedDict()
         self._statements = upserts(self.engine)
@@ -123,6 +126,7 @@ class Store:
         nodes: dict[str, dict[str, Any]] = {}
         alerts: dict[AlertKey, dict[str, Any]] = {}
         revisions: list[dict[str, Any]] = []
+        pictured: set[AlertKey] = set()
         try:
             with self._write() as connection:
                 for one in heard:
@@ -136,6 +140,15 @@ class Store:
                         if first["rev"] < row["rev"]:
                             alerts[key] = row | {"heard_utc_s": first["heard_utc_s"]}
                         self._follow(connection, streams, one.node, one.body)
+                    elif isinstance(one.body, SightEvent):
+                        statement = self._statements["sight"]
+                        changes.troubles |= sights.keep(connection, statement, one.node, one.body, one.utc_s)
+                        self._follow(connection, streams, one.node, one.body)
+                    elif isinstance(one.body, Picture):
+                        statement = self._statements["snapshot"]
+                        most = self._snapshots_max_bytes
+                        pictures.keep(connection, statement, one.node, one.body, utc_s=one.utc_s, max_bytes=most)
+                        pictured.add((one.node, one.body.alert_id))
                 execute = connection.execute
                 execute(self._statements["node"], list(nodes.values()))
                 if alerts:
@@ -147,7 +160,7 @@ class Store:
             for key in streams:  # its ledger has run ahead of the disk
                 self._streams.pop(key, None)
             raise
-        changes.alerts.update(alerts)
+        changes.alerts.update(alerts, ((node, alert_id.upper()) for node, alert_id in pictured))  # ULIDs are upper case
         changes.nodes.update(nodes)
         return changes
 
@@ -313,12 +326,13 @@ class Store:
                         connection.execute(delete(owned).where(owned.c.node == node, owned.c.alert_id == alert_id))
                 if not keys:
                     connection.execute(delete(schema.trouble).where(schema.trouble.c.ended_utc_s < before_utc_s))
-                    connection.execute(delete(schema.stream).where(schema.stream.c.heard_utc_s < before_utc_s))
+                    for table in (schema.stream, schema.sight, schema.snapshot):
+                        connection.execute(delete(table).where(table.c.heard_utc_s < before_utc_s))
                     return deleted
             deleted += len(keys)
 
     def _follow(
-        self, connection: Connection, streams: dict[AlertKey, Stream], node: str, alert_event: AlertEvent
+        self, connection: Connection, streams: dict[AlertKey, Stream], node: str, alert_event: AlertEvent | SightEvent
     ) -> None:
         """Note the message's number in the ledger of its node and boot."""
         key, seq = (node, alert_event.data.boot_id), alert_event.data.seq
@@ -405,7 +419,7 @@ def _merge_node(nodes: dict[str, dict[str, Any]], heard: Heard) -> None:
         }
     said_utc_s = heard.utc_s
     match heard.body:
-        case AlertEvent():
+        case AlertEvent() | SightEvent():
             row["boot_id"] = heard.body.data.boot_id
         case Health():
             row["boot_id"], row["health"] = heard.body.boot_id, encode(heard.body).decode()
@@ -413,6 +427,8 @@ def _merge_node(nodes: dict[str, dict[str, Any]], heard: Heard) -> None:
         case About():
             row["boot_id"], row["about"] = heard.body.boot_id, encode(heard.body).decode()
             said_utc_s = min(heard.utc_s, heard.body.started.timestamp()) if heard.retained else heard.utc_s
+        case Picture():
+            pass
         case word:
             row["availability"] = word
             # 'offline' is the broker's word about the node, not the node's

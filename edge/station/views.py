@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.delivery.wire import About, AlertData, Health
+from edge.delivery.wire_sight import SightData
 
 Who = Annotated[str, Field(min_length=1, max_length=80, description="name or desk of the operator")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -116,6 +117,7 @@ class Card(AlertView):
 
     revisions: list[RevisionView]
     actions: list[ActionView]
+    has_snapshot: bool = Field(description="whether GET .../snapshot gives a picture")
 
 
 class Page(Answer):
@@ -124,6 +126,14 @@ class Page(Answer):
     alerts: list[AlertView]
     next: str | None = Field(description="give it as 'before' for the next page; null at the end")
     count: int = Field(description="how many there are in all")
+
+
+class SightView(Answer):
+    """A node's own word on a camera that cannot see."""
+
+    node: str
+    heard_at: str
+    data: SightData
 
 
 class TroubleView(Answer):

@@ -26,6 +26,8 @@ from edge.station.asked import key_of, limit_of, question, wanted_of
 from edge.station.hub import MAX_PAGES, Hub
 from edge.station.ingest import Ingest
 from edge.station.openapi import document
+from edge.station.pictures import picture_of
+from edge.station.sights import latest
 from edge.station.store import Deed, Store, UnknownAlertError
 from edge.station.trails import trails
 
@@ -117,6 +119,17 @@ class Site:
         found = await run_in_threadpool(self._archive.troubles_by_id, {number})
         return JSONResponse(found[0])
 
+    async def snapshot(self, request: Request) -> Response:
+        """The latest picture of an alert, where its node sends pictures."""
+        picture = await run_in_threadpool(picture_of, self._store.engine, *key_of(request))
+        if picture is None:
+            return _no(404, "there is no picture of this alert")
+        return Response(picture, media_type="image/jpeg", headers={"cache-control": "no-cache"})
+
+    async def sights(self, _request: Request) -> Response:
+        """What nodes said of cameras that cannot see, the latest first; the last word of each."""
+        return JSONResponse(await run_in_threadpool(latest, self._store.engine, limit=_TROUBLES))
+
     async def nodes(self, _request: Request) -> Response:
         """The registry of nodes and cameras."""
         live = await run_in_threadpool(self._hub.live)
@@ -187,6 +200,8 @@ ROUTES: tuple[tuple[str, str, str, str, Any, Any], ...] = (
     ("POST", "/alerts/{node}/{alert_id}/acknowledge", "acknowledge", "alerts", views.Acknowledgement, views.Card),
     ("POST", "/alerts/{node}/{alert_id}/dismiss", "dismiss", "alerts", views.Dismissal, views.Card),
     ("POST", "/alerts/{node}/{alert_id}/note", "note", "alerts", views.Note, views.Card),
+    ("GET", "/alerts/{node}/{alert_id}/snapshot", "snapshot", "alerts", None, "image/jpeg"),
+    ("GET", "/sights", "sights", "troubles", None, list[views.SightView]),
     ("GET", "/troubles", "troubles", "troubles", None, list[views.TroubleView]),
     ("POST", "/troubles/{number:int}/acknowledge", "acknowledge_trouble", "troubles", views.Acknowledgement,
      views.TroubleView),
