@@ -9,6 +9,7 @@ from typing import Any
 from edge.clock import SystemClock
 from edge.config import DeliveryConfig
 from edge.delivery.courier import Courier
+from edge.delivery.desk import read_handled
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire import About, Topics, alert_event, encode
 from edge.metrics import Metrics
@@ -84,7 +85,14 @@ class Node:
         alert = make_alert(number, rev, phase)
         seq = self.outbox.append(
             TOPICS.alert,
-            lambda seq: alert_event(alert, node="node-7", seq=seq, boot_id=BOOT_ID, clock="ntp"),
+            lambda seq: alert_event(
+                alert,
+                node="node-7",
+                seq=seq,
+                boot_id=BOOT_ID,
+                clock="ntp",
+                handled=read_handled(self.outbox.handled(alert.alert_id)),
+            ),
             key=alert.alert_id,
             rev=rev,
             phase=phase,
