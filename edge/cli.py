@@ -12,7 +12,7 @@ from edge import __version__
 from edge.errors import ConfigError, EdgeError
 
 COMMANDS = {
-    "demo": "Show everything at once on this machine: broker, node with sample footage, alerts.",
+    "demo": "Show everything at once on this machine: broker, two nodes, control room, alerts.",
     "run": "Run the node.",
     "check-config": "Check a configuration and print every value in force.",
     "replay": "Play footage through the deployed pipeline.",

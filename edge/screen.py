@@ -146,7 +146,7 @@ class DemoScreen:
 
     def __enter__(self) -> Self:
         """Say what is about to happen."""
-        self._console.print("edge demo: a broker, a node with sample footage as its camera, and a control room.")
+        self._console.print("edge demo: a broker, two nodes with sample footage as their cameras, and a control room.")
         return self
 
     def __exit__(
@@ -160,9 +160,16 @@ class DemoScreen:
         """Say how other programs can listen too."""
         self._console.print(
             f"broker ({broker.kind}, this machine only, not for production) on {broker.host}:{broker.port}; "
-            f"listen with: mosquitto_sub -h {broker.host} -p {broker.port} -t 'edge/v1/#' -v\n"
-            "Ctrl-C ends the demonstration.\n"
+            f"listen with: mosquitto_sub -h {broker.host} -p {broker.port} -t 'edge/v1/#' -v"
         )
+
+    def station(self, url: str | None) -> None:
+        """Say where the page is."""
+        if url is None:
+            self._console.print("no control room's page: pip install 'edge-thermal[station]' to see it")
+        else:
+            self._console.print(f"control room: {url}", style="bold")
+        self._console.print("Ctrl-C ends the demonstration.\n")
 
     def event(self, event: Event) -> None:
         """Show what came over MQTT."""

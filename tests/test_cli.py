@@ -177,7 +177,7 @@ def test_a_demo_of_nothing_ends_at_once(tmp_path, capsys):
 
 
 def test_a_demo_shows_alerts_of_every_clip(tmp_path, capsys):
-    """Broker, node and subscriber run together; two clips of one name are two cameras."""
+    """Broker, nodes and subscriber run together; each clip is a camera of one of two nodes."""
     model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
     for name in ("a", "b"):
         (tmp_path / name / "film").mkdir(parents=True)
@@ -187,7 +187,7 @@ def test_a_demo_shows_alerts_of_every_clip(tmp_path, capsys):
     clips = [tmp_path / name / "film" for name in ("a", "b")]
     assert edge("demo", *clips, "--once", "--model", model, "--allow-unsigned") == 0
     shown = capsys.readouterr().out
-    for camera in ("demo/film-1", "demo/film-2"):
+    for camera in ("demo-1/film", "demo-2/film"):
         assert shown.count(camera) >= 2
 
 

@@ -19,7 +19,7 @@ def demo(
     allow_unsigned: UnsignedOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Show everything at once on this machine: broker, node with sample footage, alerts on the terminal.
+    """Show everything at once on this machine: broker, two nodes with sample footage, control room, alerts here.
 
     Example: edge demo --once
     """
@@ -30,14 +30,13 @@ def demo(
 
     config = configured(None, None, model, allow_unsigned=allow_unsigned)
     clips = footage or sorted(shipped("sample_footage").glob("*.mkv"))
-    detector = load_detector(config, Path())
+    stopping = stop_on_signals()
     with DemoScreen() as screen:
         demonstrate(
             clips,
-            detector,
+            lambda: load_detector(config, Path()),
+            screen,
             clock=SystemClock(),
-            stopping=stop_on_signals(),
-            on_broker=screen.broker,
-            on_event=screen.event,
+            stopping=stopping,
             loop=not once,
         )

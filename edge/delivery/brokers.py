@@ -100,7 +100,11 @@ class Mosquitto:
         command = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # a fixed program with our own configuration file
-                [*command, program, "-c", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, program, "-c", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,  # Ctrl-C is for us: the broker must carry our last words
             )
         _wait_until_listening(self.port, self._process, self._log)
 
