@@ -34,6 +34,7 @@ from edge.log import get_logger
 from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
+from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
 from edge.records import Alert, Result, SightAlert, SightCause
 from edge.terrain import read_terrain
@@ -142,6 +143,7 @@ class Node:
                 for loop in self._loops:
                     loop.start()
                 _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
+                _log_backend()
                 while not self._stopping.is_set() and not self._slots.over:
                     self.run_once()
                 for loop in self._loops:
@@ -263,6 +265,7 @@ class Node:
             outbox=wire.OutboxHealth(waiting=depth.waiting, oldest_s=depth.oldest_s, shed=depth.shed),
             disk_free_mb=round(shutil.disk_usage(self._outbox_folder).free / _MB, 1),
             commands_refused=self._counted.get("commands_refused", 0),
+            preprocess=backend().name,
         )
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 
@@ -387,3 +390,14 @@ def _serve_metrics(port: int, metrics: Metrics) -> Iterator[None]:
     finally:
         server.shutdown()
         thread.join()
+
+
+def _log_backend() -> None:
+    """Say at the start which code prepares the frames: the slow one should not be used without anybody knowing."""
+    used = backend()
+    if used.reason is None:
+        _log.info("frames are prepared by compiled code", preprocess=used.name)
+    else:
+        _log.warning(
+            "frames are prepared several times slower than they could be", preprocess=used.name, why=used.reason
+        )

@@ -31,7 +31,6 @@ STAGES_SHARED_BELOW = {
     "bodies": "tracker",
     "bonds": "groups",
     "counting": "groups",
-    "reference": "preprocess",
     "rays": "geo",
 }
 ONE_FILE_ONLY = {"paho": "delivery/mqtt.py", "av": "capture/video.py", "onnxruntime": "pipeline/detector.py"}

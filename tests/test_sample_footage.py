@@ -46,6 +46,18 @@ def test_a_sample_clip_gives_its_expected_alerts(clip, tmp_path):
         assert one["confidence"] == pytest.approx(other["confidence"], abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["nine-in-snow", "drone-transit"])
+def test_compiled_code_and_its_specification_tell_the_same(name, tmp_path, monkeypatch):
+    """Whether the native core was built changes no byte of what a node says."""
+    told_by = []
+    for kernels in ("native", "reference"):
+        monkeypatch.setenv("EDGE_PREPROCESS", kernels)
+        got = tmp_path / f"{kernels}.jsonl"
+        assert edge("replay", SAMPLES / f"{name}.mkv", "--alerts", got) == 0
+        told_by.append(got.read_bytes())
+    assert told_by[0] == told_by[1]
+
+
 def test_there_are_at_least_three_small_clips():
     """Each has truth and expected alerts beside it and stays below 6 MB."""
     clips = sorted(SAMPLES.glob("*.mkv"))

@@ -242,6 +242,9 @@ class Health(Payload):
     commands_refused: Whole | None = Field(
         default=None, description="commands and receipts since the start that could not be read or obeyed"
     )
+    preprocess: Literal["native", "reference"] | None = Field(
+        default=None, description="native: compiled code prepares the frames; reference: the same, several times slower"
+    )
 
 
 class CameraPose(Payload):

@@ -89,6 +89,7 @@ class Pipeline:
             fixed_px=detector.fixed_px,
             scale=config.model.input_scale,
             black_hot=camera.polarity == "black-hot",
+            watch=True,
         )
         self._sight = SightKeeper(config.sight)
         self._motion = CameraMotion() if camera.moving else None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor
-from edge.pipeline.preprocess.kernels import SAMPLES, Stretch, row_step
-from edge.pipeline.preprocess.reference import ReferenceKernels, cells_of
+from edge.pipeline.preprocess.kernels import SAMPLES, Gain, Stretch, row_step
+from edge.pipeline.preprocess.reference import ReferenceKernels, cells_of, stretched
 from edge.records import Frame
 
 SIZES = st.tuples(st.integers(1, 61), st.integers(1, 83))
@@ -32,13 +32,17 @@ def noise(size: tuple[int, int], seed: int, low: int = 0, high: int = 65536) -> 
     return np.random.default_rng(seed).integers(low, high, size).astype(np.uint16)
 
 
+def expose(pixels: np.ndarray, gain: Gain):
+    """Show one picture to the specification."""
+    return ReferenceKernels(gain).expose(pixels, np.empty(pixels.shape, np.uint8), weight=1.0, learn=True)
+
+
 @given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 60000), st.floats(0, 5535))
 def test_mapping_is_the_formula(size, seed, low, span):
     """Every count becomes (counts - low) * 255 / span within the limits, rounded, to within 0.012 levels before it."""
     pixels = noise(size, seed)
     black, white = np.floor(low), max(np.ceil(low + span), np.floor(low) + 1)
-    picture = np.empty(size, np.uint8)
-    ReferenceKernels().levels(pixels, Stretch.between(low, low + span), picture, flip=False)
+    picture = stretched(pixels, Stretch.between(low, low + span))
     wanted = np.clip((pixels - black) * 255.0 / (white - black), 0, 255)
     assert np.abs(picture - wanted).max() <= 0.512
 
@@ -49,22 +53,20 @@ def test_limits_outside_the_sensor_are_moved_into_it(low, span):
     stretch = Stretch.between(low, low + span)
     assert 0 <= stretch.black < stretch.black + stretch.span <= 65535
     ends = np.array([[stretch.black, stretch.black + stretch.span]], np.uint16)
-    picture = np.empty((1, 2), np.uint8)
-    ReferenceKernels().levels(ends, stretch, picture, flip=False)
-    assert picture.tolist() == [[0, 255]]
+    assert stretched(ends, stretch).tolist() == [[0, 255]]
 
 
 @given(SIZES, st.integers(0, 2**32 - 1), st.floats(0, 0.2), st.floats(0.8, 1))
 def test_limits_are_the_percentiles(size, seed, low_share, high_share):
     """At most the stated shares of pixels lie outside the limits, and the limits lie within the picture."""
     pixels = noise(size, seed, 20000)
-    survey = ReferenceKernels().survey(pixels, low_share, high_share)
-    assert (pixels < survey.low).mean() <= low_share
-    assert (pixels > survey.high).mean() <= 1 - high_share + 1e-9
-    assert survey.minimum == pixels.min()
-    assert survey.maximum == pixels.max()
-    assert survey.minimum <= survey.low <= survey.maximum
-    assert survey.minimum <= survey.high <= survey.maximum
+    seen = expose(pixels, Gain(low_share, high_share, 1.0))
+    assert (pixels < seen.low).mean() <= low_share
+    assert (pixels > seen.high).mean() <= 1 - high_share + 1e-9
+    assert pixels.min() <= seen.low <= pixels.max()
+    assert pixels.min() <= seen.high <= pixels.max()
+    assert seen.at_minimum == (pixels == pixels.min()).sum()
+    assert seen.at_maximum == (pixels == pixels.max()).sum()
 
 
 @given(SIZES, st.integers(0, 2**32 - 1))
@@ -82,7 +84,7 @@ def test_a_large_picture_is_judged_on_some_of_its_rows():
     """A histogram looks at no more than twice the samples it wants, spread over the picture."""
     for height_px, width_px in ((512, 640), (1024, 1280), (37, 53), (257, 321), (3000, 4001)):
         pixels = np.zeros((height_px, width_px), np.uint8)
-        samples = ReferenceKernels().survey(pixels, 0.01, 0.998).samples
+        samples = expose(pixels, Gain(0.01, 0.998, 60.0)).samples
         assert samples == len(range(row_step(height_px, width_px) // 2, height_px, row_step(height_px, width_px))) * (
             width_px
         )
@@ -178,7 +180,7 @@ def test_the_frame_may_change_its_size():
 
 def stats_of(*pixels: np.ndarray):
     """Show pictures to one preprocessor and give the statistics of the last."""
-    prepare = Preprocessor(PreprocessConfig())
+    prepare = Preprocessor(PreprocessConfig(), watch=True)
     return [prepare.apply(frame(one, seq / 9)).stats for seq, one in enumerate(pixels)][-1]
 
 

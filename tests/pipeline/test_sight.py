@@ -34,7 +34,7 @@ class Keeper:
 
     def __init__(self, config: SightConfig | None = None) -> None:
         """Start with no picture seen."""
-        self.prepare = Preprocessor(PreprocessConfig())
+        self.prepare = Preprocessor(PreprocessConfig(), watch=True)
         self.keeper = SightKeeper(config or SightConfig())
 
 
@@ -193,7 +193,7 @@ def film(name: str, *, seconds: tuple[float, float]):
     scenario = load_scenario(name)
     stage = Stage(scenario)
     painter, imager, scale = Painter(stage), Imager(scenario), scale_of(scenario.sensor)
-    prepare, keeper = Preprocessor(PreprocessConfig()), SightKeeper(SightConfig())
+    prepare, keeper = Preprocessor(PreprocessConfig(), watch=True), SightKeeper(SightConfig())
     for number, t_s in stage.frame_times():
         if not seconds[0] <= t_s <= seconds[1]:
             continue

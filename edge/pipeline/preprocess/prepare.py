@@ -6,15 +6,15 @@ pass unchanged.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from edge.config import PreprocessConfig
-from edge.pipeline.preprocess.kernels import Cells, Grey, Kernels, Stretch, Survey
-from edge.pipeline.preprocess.reference import ReferenceKernels
+from edge.pipeline.preprocess.backend import make_kernels
+from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
 from edge.records import Frame, FrameStats
 
 _PADDING = 114  # grey: neither warm nor cold
@@ -50,7 +50,8 @@ class Preprocessor:
         fixed_px: tuple[int, int] | None = None,
         scale: float = 1.0,
         black_hot: bool = False,
-        kernels: Kernels | None = None,
+        watch: bool = False,
+        make: Callable[..., Kernels] = make_kernels,
     ) -> None:
         """Start without limits: the first frame sets them at once.
 
@@ -60,99 +61,80 @@ class Preprocessor:
             fixed_px: height and width of a model that takes one size only; the picture is fitted into it.
             scale: enlargement of the picture, where the size is free.
             black_hot: the camera shows warm as dark; the picture is turned over.
-            kernels: the passes over the pixels; default: the fastest that this machine has.
+            watch: sum cells, for what needs the frame before: ``stats.repeats``.
+            make: makes the kernels; default: the fastest that this machine has.
         """
-        self._config = config
+        self._smoothing_s = config.smoothing_s
         self._multiple_px = multiple_px
         self._fixed_px = fixed_px
         self._scale = scale
-        self._black_hot = black_hot
-        self._kernels: Kernels = kernels or ReferenceKernels()
-        self._limits: tuple[float, float] | None = None
-        self._limits_t_s = 0.0
-        self._tensor: npt.NDArray[np.uint8] = np.zeros((1, 1, 0, 0), np.uint8)
-        self._picture: npt.NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
-        self._cells_before: Cells = np.zeros((0, 0), np.int32)
+        gain = Gain(config.low_percentile / 100, config.high_percentile / 100, config.min_span_counts, flip=black_hot)
+        self._kernels = make(gain, watch=watch)
+        self._learnt_t_s = 0.0
+        self._shape: tuple[int, ...] = (0, 0)
+        self._zoom = 1.0
+        self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
+        self._picture: Grey = np.zeros((0, 0), np.uint8)
+        self._inner: Grey | None = None
         self._median_before: int | None = None
 
     def apply(self, frame: Frame) -> Prepared:
         """Prepare one frame."""
-        scale = self._scale_of(frame.height_px, frame.width_px)
-        inner = self._inner(frame.height_px, frame.width_px, scale)
-        picture = self._lay_out(frame, inner)
-        pixels = frame.pixels
-        low_share, high_share = self._config.low_percentile / 100, self._config.high_percentile / 100
-        survey = self._kernels.survey(pixels, low_share, high_share)
-        if pixels.dtype == np.uint8:
-            stretch = None
-            cells = self._kernels.pass_8_bits(pixels, picture, flip=self._black_hot)
-        else:
-            stretch = Stretch.between(*self._limits_of(frame, survey))
-            cells = self._kernels.levels(pixels, stretch, picture, flip=self._black_hot)
-        if inner != picture.shape:
-            cv2.resize(picture, inner[::-1], dst=self._tensor[0, 0, : inner[0], : inner[1]])
-        return Prepared(picture, self._tensor, scale, self._stats(survey, stretch, cells))
+        if frame.pixels.shape != self._shape:
+            self._lay_out(frame.height_px, frame.width_px)
+        learn = not frame.ffc  # what the shutter shows must not be learnt
+        exposure = self._kernels.expose(frame.pixels, self._picture, weight=self._weight(frame.t_s), learn=learn)
+        if learn:
+            self._learnt_t_s = frame.t_s
+        if self._inner is not None:
+            cv2.resize(self._picture, self._inner.shape[::-1], dst=self._inner, interpolation=cv2.INTER_LINEAR)
+        return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
+
+    def _weight(self, t_s: float) -> float:
+        if self._smoothing_s == 0.0:
+            return 1.0
+        return -math.expm1(-max(t_s - self._learnt_t_s, 0.0) / self._smoothing_s)
+
+    def _lay_out(self, height_px: int, width_px: int) -> None:
+        """Take memory for frames of another size; the picture lies in the tensor where the model takes it as it is."""
+        scale = self._scale_of(height_px, width_px)
+        inner_h, inner_w = max(1, round(height_px * scale)), max(1, round(width_px * scale))
+        full = self._fixed_px or (
+            math.ceil(inner_h / self._multiple_px) * self._multiple_px,
+            math.ceil(inner_w / self._multiple_px) * self._multiple_px,
+        )
+        self._shape, self._zoom = (height_px, width_px), scale
+        self._tensor = np.full((1, 1, *full), _PADDING, np.uint8)
+        inner = self._tensor[0, 0, :inner_h, :inner_w]
+        as_it_is = inner.shape == self._shape
+        self._picture = inner if as_it_is else np.empty(self._shape, np.uint8)
+        self._inner = None if as_it_is else inner
 
     def _scale_of(self, height_px: int, width_px: int) -> float:
         if self._fixed_px is None:
             return self._scale
         return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
 
-    def _inner(self, height_px: int, width_px: int, scale: float) -> tuple[int, int]:
-        return max(1, round(height_px * scale)), max(1, round(width_px * scale))
-
-    def _lay_out(self, frame: Frame, inner: tuple[int, int]) -> Grey:
-        """Give the memory for this frame's picture: inside the tensor, where the model takes it as it is."""
-        full = self._fixed_px or (
-            math.ceil(inner[0] / self._multiple_px) * self._multiple_px,
-            math.ceil(inner[1] / self._multiple_px) * self._multiple_px,
-        )
-        shape = frame.pixels.shape
-        if self._tensor.shape[2:] != full or self._picture.shape != shape:
-            self._tensor = np.full((1, 1, *full), _PADDING, np.uint8)
-            same = inner == shape
-            self._picture = self._tensor[0, 0, : inner[0], : inner[1]] if same else np.empty(shape, np.uint8)
-        return self._picture
-
-    def _limits_of(self, frame: Frame, survey: Survey) -> tuple[float, float]:
-        if frame.ffc and self._limits is not None:
-            return self._limits  # what the shutter shows must not be learnt
-        low, high = float(survey.low), float(survey.high)
-        missing = self._config.min_span_counts - (high - low)
-        if missing > 0:
-            low, high = low - missing / 2, high + missing / 2
-        if self._limits is not None and self._config.smoothing_s > 0.0:
-            weight = -math.expm1(-max(frame.t_s - self._limits_t_s, 0.0) / self._config.smoothing_s)
-            before = self._limits
-            low, high = before[0] + weight * (low - before[0]), before[1] + weight * (high - before[1])
-        self._limits, self._limits_t_s = (low, high), frame.t_s
-        return low, high
-
-    def _stats(self, survey: Survey, stretch: Stretch | None, cells: Cells) -> FrameStats:
-        repeats = self._cells_before.shape == cells.shape and np.array_equal(self._cells_before, cells)
-        if not repeats:
-            if self._cells_before.shape != cells.shape:
-                self._cells_before = np.empty_like(cells)
-            np.copyto(self._cells_before, cells)
-        jump = 0 if self._median_before is None else survey.median - self._median_before
-        self._median_before = survey.median
-        total, squares = self._kernels.spread(stretch)
-        mean = total / survey.samples
-        noise, sharpness = _noise_and_sharpness(survey)
+    def _stats(self, exposure: Exposure) -> FrameStats:
+        jump = 0 if self._median_before is None else exposure.median - self._median_before
+        self._median_before = exposure.median
+        samples = exposure.samples
+        mean = exposure.levels_sum / samples
+        noise, sharpness = _noise_and_sharpness(exposure)
         return FrameStats(
-            repeats=repeats,
-            median=float(survey.median),
+            repeats=exposure.repeats,
+            median=float(exposure.median),
             jump=float(jump),
-            span=float(survey.high - survey.low),
-            contrast_levels=math.sqrt(max(squares / survey.samples - mean * mean, 0.0)),
-            share_at_minimum=survey.at_minimum / survey.samples,
-            share_at_maximum=survey.at_maximum / survey.samples,
+            span=float(exposure.high - exposure.low),
+            contrast_levels=math.sqrt(max(exposure.levels_squares / samples - mean * mean, 0.0)),
+            share_at_minimum=exposure.at_minimum / samples,
+            share_at_maximum=exposure.at_maximum / samples,
             noise=noise,
             sharpness=sharpness,
         )
 
 
-def _noise_and_sharpness(survey: Survey) -> tuple[float | None, float | None]:
+def _noise_and_sharpness(exposure: Exposure) -> tuple[float | None, float | None]:
     """Judge noise and focus by how the squared difference grows with the distance d between two pixels.
 
     White noise adds the same to every distance, edges add in proportion to d, and what is out of focus in proportion to
@@ -160,9 +142,9 @@ def _noise_and_sharpness(survey: Survey) -> tuple[float | None, float | None]:
     d = 2 is followed back to 0, and the growth from 1 to 2, over a seventh of the growth from 1 to 8, is 1 for sharp
     edges and 1/3 for a blur, whatever the noise.
     """
-    if not all(survey.step_pixels):
+    if not all(exposure.step_pixels):
         return None, None
-    one, two, eight = (step / pixels for step, pixels in zip(survey.steps, survey.step_pixels, strict=True))
+    one, two, eight = (step / pixels for step, pixels in zip(exposure.steps, exposure.step_pixels, strict=True))
     noise = math.sqrt(max(2 * one - two, 0.0) / 2)
     growth = eight - one
     if growth <= max(noise * noise, 1.0):

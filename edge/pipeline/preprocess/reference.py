@@ -1,4 +1,4 @@
-"""The specification of the passes over the pixels, in numpy and OpenCV; the native twin must give the same bytes."""
+"""The specification of the pass over the pixels, in numpy and OpenCV; the native twin must give the same bytes."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ from edge.pipeline.preprocess.kernels import (
     GRADIENT_ROWS,
     TOP,
     Cells,
+    Exposure,
+    Gain,
     Grey,
     Stretch,
-    Survey,
     row_step,
 )
 from edge.records import Pixels
@@ -23,64 +24,92 @@ _STEPS_PX = (1, 2, 8)
 
 
 class ReferenceKernels:
-    """Plain passes; ``Kernels`` says what each does."""
+    """Plain passes; ``Kernels`` says what they do."""
 
-    def __init__(self) -> None:
-        """Start with an empty histogram."""
-        self._counts = np.zeros(1, np.int64)
-        self._minimum = 0
+    def __init__(self, gain: Gain, *, watch: bool = False) -> None:
+        """Start without limits.
 
-    def survey(self, pixels: Pixels, low_share: float, high_share: float) -> Survey:
-        """Look at the sampled rows."""
+        Args:
+            gain: how counts become levels.
+            watch: sum cells.
+        """
+        self._gain = gain
+        self._watch = watch
+        self._limits: tuple[float, float] | None = None
+        self._itemsize = 0
+        self.cells: Cells | None = None
+
+    def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
+        """Map one frame to levels and measure it."""
         step = row_step(*pixels.shape)
         sampled: npt.NDArray[Any] = np.ascontiguousarray(pixels[step // 2 :: step])
-        bins = 256 if pixels.dtype == np.uint8 else TOP + 1
-        histogram = cv2.calcHist([sampled], [0], None, [bins], [0, bins]).ravel()
-        present = np.flatnonzero(histogram)
-        minimum, maximum = int(present[0]), int(present[-1])
-        self._counts = histogram[minimum : maximum + 1].astype(np.int64)
-        self._minimum = minimum
-        cumulative = np.cumsum(self._counts)
+        minimum, counts = _histogram(sampled)
+        cumulative = np.cumsum(counts)
         samples = int(cumulative[-1])
+        low = minimum + int(np.searchsorted(cumulative, self._gain.low_share * samples, side="right"))
+        high = minimum + int(np.searchsorted(cumulative, self._gain.high_share * samples))
+        levels = np.arange(minimum, minimum + len(counts))
+        if pixels.dtype == np.uint8:
+            target[:] = ~pixels if self._gain.flip else pixels
+        else:
+            stretch = Stretch.between(*self._smoothed(low, high, weight, learn=learn))
+            _map(pixels, stretch, target, flip=self._gain.flip)
+            levels = stretched(levels, stretch).astype(np.int64)
         steps = [_squared_steps(sampled[::GRADIENT_ROWS], apart_px) for apart_px in _STEPS_PX]
-        return Survey(
-            low=minimum + int(np.searchsorted(cumulative, low_share * samples, side="right")),
-            high=minimum + int(np.searchsorted(cumulative, high_share * samples)),
+        return Exposure(
+            low=low,
+            high=high,
             median=minimum + int(np.searchsorted(cumulative, 0.5 * samples)),
-            minimum=minimum,
-            maximum=maximum,
             samples=samples,
-            at_minimum=int(self._counts[0]),
-            at_maximum=int(self._counts[-1]),
-            steps=(steps[0][0], steps[1][0], steps[2][0]),
-            step_pixels=(steps[0][1], steps[1][1], steps[2][1]),
+            at_minimum=int(counts[0]),
+            at_maximum=int(counts[-1]),
+            steps=tuple(total for total, _ in steps),
+            step_pixels=tuple(size for _, size in steps),
+            levels_sum=int((counts * levels).sum()),
+            levels_squares=int((counts * levels * levels).sum()),
+            repeats=self._sum_cells(pixels) if self._watch else False,
         )
 
-    def levels(self, pixels: Pixels, stretch: Stretch, target: Grey, *, flip: bool) -> Cells:
-        """Map through a table: OpenCV has one for 16 bits since 4.14."""
-        table = np.full(TOP + 1, 255, np.uint8)
-        table[: stretch.black] = 0
-        top = stretch.black + stretch.span
-        table[stretch.black : top] = stretched(np.arange(stretch.black, top), stretch)
-        target[:] = cv2.LUT(pixels, cv2.bitwise_not(table).ravel() if flip else table)
-        return cells_of(pixels)
+    def _smoothed(self, low: float, high: float, weight: float, *, learn: bool) -> tuple[float, float]:
+        if not learn and self._limits is not None:
+            return self._limits
+        missing = self._gain.min_span - (high - low)
+        if missing > 0:
+            low, high = low - missing / 2, high + missing / 2
+        if self._limits is not None and weight < 1.0:
+            before = self._limits
+            low, high = before[0] + weight * (low - before[0]), before[1] + weight * (high - before[1])
+        self._limits = (low, high)
+        return self._limits
 
-    def pass_8_bits(self, pixels: Pixels, target: Grey, *, flip: bool) -> Cells:
-        """Copy."""
-        target[:] = ~pixels if flip else pixels
-        return cells_of(pixels)
+    def _sum_cells(self, pixels: Pixels) -> bool:
+        cells, before, itemsize = cells_of(pixels), self.cells, self._itemsize
+        self.cells, self._itemsize = cells, pixels.itemsize
+        return before is not None and itemsize == pixels.itemsize and np.array_equal(cells, before)
 
-    def spread(self, stretch: Stretch | None) -> tuple[int, int]:
-        """Sum over the bins of the histogram."""
-        values = np.arange(self._minimum, self._minimum + len(self._counts))
-        levels = values if stretch is None else stretched(values, stretch).astype(np.int64)
-        return int((self._counts * levels).sum()), int((self._counts * levels * levels).sum())
+
+def _histogram(sampled: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.int64]]:
+    """Count values; returns the smallest there is, and the counts from it to the largest."""
+    bins = 256 if sampled.dtype == np.uint8 else TOP + 1
+    histogram = cv2.calcHist([sampled], [0], None, [bins], [0, bins]).ravel()
+    present = np.flatnonzero(histogram)
+    minimum, maximum = int(present[0]), int(present[-1])
+    return minimum, histogram[minimum : maximum + 1].astype(np.int64)
+
+
+def _map(pixels: Pixels, stretch: Stretch, target: Grey, *, flip: bool) -> None:
+    """Map through a table: OpenCV has one for 16 bits since 4.14."""
+    table = np.full(TOP + 1, 255, np.uint8)
+    table[: stretch.black] = 0
+    top = stretch.black + stretch.span
+    table[stretch.black : top] = stretched(np.arange(stretch.black, top), stretch)
+    target[:] = cv2.LUT(pixels, ~table if flip else table)
 
 
 def stretched(counts: npt.NDArray[np.integer], stretch: Stretch) -> Grey:
     """Map counts to levels as ``Stretch`` says."""
-    shifted = np.clip(counts.astype(np.int64) - stretch.black, 0, stretch.span) << stretch.shift
-    return ((shifted * stretch.gain >> 16) + 64 >> 7).astype(np.uint8)
+    within = np.clip(counts.astype(np.int64) - stretch.black, 0, stretch.span)
+    return ((within * stretch.factor + stretch.half) * stretch.gain >> 23).astype(np.uint8)
 
 
 def cells_of(pixels: Pixels) -> Cells:
@@ -100,7 +129,7 @@ def _cell_starts(side_px: int) -> npt.NDArray[np.intp]:
     return np.minimum(np.arange(0, side_px, CELL_PX), max(side_px - CELL_PX, 0))
 
 
-def _squared_steps(rows: Pixels, apart_px: int) -> tuple[int, int]:
+def _squared_steps(rows: npt.NDArray[Any], apart_px: int) -> tuple[int, int]:
     if rows.shape[1] <= apart_px:
         return 0, 0
     wide = rows.astype(np.int64)

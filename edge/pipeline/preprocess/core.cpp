@@ -1,0 +1,291 @@
+// The passes over the pixels of a frame, vectorised by the compiler: reference.py is their specification, and both give
+// the same bytes. Whole numbers only, so every processor agrees. No library, no Python header: called through ctypes.
+//
+// Callers own all memory. Strides are in bytes and may be negative; rows must be aligned to the pixel.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12
+// one body, compiled three times; the loader takes the best that the processor can run (needs glibc's ifunc)
+#define EDGE_DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define EDGE_DISPATCHED  // aarch64: NEON is part of the baseline
+#endif
+#define EDGE_INLINE static inline __attribute__((always_inline))
+#define EDGE_PUBLIC extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+constexpr int kCell = 4;
+constexpr int kGradientRows = 8;
+constexpr int kGradientMost = 4095;
+constexpr int kGradientBlock = 128;  // 128 * 4095^2 < 2^31
+constexpr int kTables = 4;           // neighbours are alike: one table would wait for its own last store
+constexpr int kBins = 65536;
+constexpr uint32_t kSpanMost = 65407;            // 128 below the top: room for the rounding
+constexpr double kLevels = 255.0 * 128.0 * 65536.0;
+constexpr double kHalf = 64.5 * 65536.0;
+
+template <typename Pixel>
+EDGE_INLINE const Pixel* row_of(const void* pixels, ptrdiff_t stride, ptrdiff_t row) {
+  return reinterpret_cast<const Pixel*>(static_cast<const char*>(pixels) + row * stride);
+}
+
+template <typename Pixel>
+EDGE_INLINE void count_row(const Pixel* row, int width, uint32_t* tables, int& least, int& most) {
+  Pixel low = row[0], high = row[0];
+  for (int x = 0; x < width; ++x) {
+    low = row[x] < low ? row[x] : low;
+    high = row[x] > high ? row[x] : high;
+  }
+  least = low < least ? low : least;
+  most = high > most ? high : most;
+  int x = 0;
+  for (; x + kTables <= width; x += kTables) {
+    for (int table = 0; table < kTables; ++table) ++tables[table * kBins + row[x + table]];
+  }
+  for (; x < width; ++x) ++tables[row[x]];
+}
+
+template <typename Pixel>
+EDGE_INLINE uint64_t squared_steps(const Pixel* row, int width, int apart) {
+  uint64_t sum = 0;
+  for (int start = 0; start + apart < width; start += kGradientBlock) {
+    const int left = width - apart - start;
+    const int length = left < kGradientBlock ? left : kGradientBlock;
+    uint32_t block = 0;
+    for (int x = 0; x < length; ++x) {
+      const int step = static_cast<int>(row[start + x + apart]) - static_cast<int>(row[start + x]);
+      const int size = step < 0 ? -step : step;
+      const int most = size < kGradientMost ? size : kGradientMost;
+      block += static_cast<uint32_t>(most * most);
+    }
+    sum += block;
+  }
+  return sum;
+}
+
+// What one camera remembers between frames, and what the latest frame gave; native.py mirrors it field by field.
+struct Camera {
+  double low_share, high_share, min_span;  // settings
+  double low_limit, high_limit;            // smoothed; hold once limits_known is not 0
+  int64_t limits_known;
+  int64_t least, most;  // which bins of the first table the latest survey filled; least > most: none
+  // of the latest frame, as in kernels.py
+  int64_t low, high, median, samples, at_minimum, at_maximum;
+  int64_t steps[3], step_pixels[3];
+  int64_t levels_sum, levels_squares, repeats;
+};
+
+template <typename Pixel>
+EDGE_INLINE void survey(const void* pixels, ptrdiff_t stride, int height, int width, int row_step, uint32_t* tables,
+                        Camera& camera) {
+  if (camera.least <= camera.most) {
+    std::memset(tables + camera.least, 0, static_cast<size_t>(camera.most - camera.least + 1) * sizeof(uint32_t));
+  }
+  static constexpr int kApart[3] = {1, 2, 8};
+  int least = kBins - 1, most = 0, sampled = 0;
+  for (int index = 0; index < 3; ++index) camera.steps[index] = camera.step_pixels[index] = 0;
+  for (int y = row_step / 2; y < height; y += row_step, ++sampled) {
+    const Pixel* row = row_of<Pixel>(pixels, stride, y);
+    count_row(row, width, tables, least, most);
+    if (sampled % kGradientRows != 0) continue;
+    for (int index = 0; index < 3; ++index) {
+      if (width <= kApart[index]) continue;
+      camera.steps[index] += static_cast<int64_t>(squared_steps(row, width, kApart[index]));
+      camera.step_pixels[index] += width - kApart[index];
+    }
+  }
+  for (int table = 1; table < kTables; ++table) {
+    uint32_t* extra = tables + table * kBins;
+    for (int bin = least; bin <= most; ++bin) {
+      tables[bin] += extra[bin];
+      extra[bin] = 0;
+    }
+  }
+  camera.least = least;
+  camera.most = most;
+  camera.samples = static_cast<int64_t>(sampled) * width;
+  camera.at_minimum = tables[least];
+  camera.at_maximum = tables[most];
+}
+
+EDGE_INLINE void find_percentiles(const uint32_t* tables, Camera& camera) {
+  const double samples = static_cast<double>(camera.samples);
+  const double low = camera.low_share * samples, high = camera.high_share * samples, half = 0.5 * samples;
+  camera.low = camera.high = camera.median = -1;
+  int64_t cumulative = 0;
+  for (int64_t bin = camera.least; bin <= camera.most; ++bin) {
+    cumulative += tables[bin];
+    const double below = static_cast<double>(cumulative);
+    if (camera.low < 0 && below > low) camera.low = bin;
+    if (camera.median < 0 && below >= half) camera.median = bin;
+    if (camera.high < 0 && below >= high) camera.high = bin;
+    if (camera.low >= 0 && camera.median >= 0 && camera.high >= 0) break;
+  }
+}
+
+EDGE_INLINE void smooth_limits(Camera& camera, double weight, bool learn) {
+  if (!learn && camera.limits_known) return;
+  double low = static_cast<double>(camera.low), high = static_cast<double>(camera.high);
+  const double missing = camera.min_span - (high - low);
+  if (missing > 0) {
+    low -= missing / 2;
+    high += missing / 2;
+  }
+  if (camera.limits_known && weight < 1.0) {
+    low = camera.low_limit + weight * (low - camera.low_limit);
+    high = camera.high_limit + weight * (high - camera.high_limit);
+  }
+  camera.low_limit = low;
+  camera.high_limit = high;
+  camera.limits_known = 1;
+}
+
+// As in kernels.py; rounding = half - black * factor in 16 bits, so that the subtraction and the rounding are one addition.
+struct Stretch {
+  uint16_t black, white, factor, rounding, gain;
+};
+
+EDGE_INLINE Stretch stretch_between(double low, double high) {
+  const double least = std::floor(low), most = std::ceil(high);
+  double span = most - least < 1.0 ? 1.0 : most - least;
+  span = span > kSpanMost ? kSpanMost : span;
+  double black = least < 0.0 ? 0.0 : least;
+  black = black > kBins - 1 - span ? kBins - 1 - span : black;
+  const auto wide = static_cast<uint32_t>(span), from = static_cast<uint32_t>(black);
+  uint32_t factor = 1;
+  while (wide * factor * 2 <= kSpanMost) factor *= 2;
+  const auto gain = static_cast<uint32_t>(std::nearbyint(kLevels / static_cast<double>(wide * factor)));
+  const auto half = static_cast<uint32_t>(std::nearbyint(kHalf / static_cast<double>(gain)));
+  return {static_cast<uint16_t>(from), static_cast<uint16_t>(from + wide), static_cast<uint16_t>(factor),
+          static_cast<uint16_t>(half - from * factor), static_cast<uint16_t>(gain)};
+}
+
+// In 16-bit words throughout; the shift is a multiplication because the compiler keeps that in words.
+EDGE_INLINE uint8_t level_of(uint16_t count, const Stretch& by) {
+  const uint16_t above = count > by.black ? count : by.black;
+  const uint16_t within = above < by.white ? above : by.white;
+  const auto wide = static_cast<uint16_t>(static_cast<uint16_t>(within * by.factor) + by.rounding);
+  const auto scaled = static_cast<uint16_t>((static_cast<uint32_t>(wide) * by.gain) >> 16);
+  return static_cast<uint8_t>(scaled >> 7);
+}
+
+// The sum of each group of four pixels in four rows: in 64-bit words, two sums of pairs at a time.
+EDGE_INLINE void sum_cells(const uint16_t* row0, const uint16_t* row1, const uint16_t* row2, const uint16_t* row3,
+                           int whole, int32_t* __restrict cells) {
+  constexpr uint64_t kPairs = 0x0000FFFF0000FFFFULL;
+  for (int cell = 0; cell < whole; ++cell) {
+    uint64_t a, b, c, d;
+    std::memcpy(&a, row0 + kCell * cell, sizeof a);
+    std::memcpy(&b, row1 + kCell * cell, sizeof b);
+    std::memcpy(&c, row2 + kCell * cell, sizeof c);
+    std::memcpy(&d, row3 + kCell * cell, sizeof d);
+    const uint64_t pairs = (a & kPairs) + (b & kPairs) + (c & kPairs) + (d & kPairs) + ((a >> 16) & kPairs) +
+                           ((b >> 16) & kPairs) + ((c >> 16) & kPairs) + ((d >> 16) & kPairs);
+    cells[cell] = static_cast<int32_t>(static_cast<uint32_t>(pairs) + static_cast<uint32_t>(pairs >> 32));
+  }
+}
+
+EDGE_INLINE void sum_cells(const uint8_t* row0, const uint8_t* row1, const uint8_t* row2, const uint8_t* row3,
+                           int whole, int32_t* __restrict cells) {
+  constexpr uint32_t kPairs = 0x00FF00FFU;
+  for (int cell = 0; cell < whole; ++cell) {
+    uint32_t a, b, c, d;
+    std::memcpy(&a, row0 + kCell * cell, sizeof a);
+    std::memcpy(&b, row1 + kCell * cell, sizeof b);
+    std::memcpy(&c, row2 + kCell * cell, sizeof c);
+    std::memcpy(&d, row3 + kCell * cell, sizeof d);
+    const uint32_t pairs = (a & kPairs) + (b & kPairs) + (c & kPairs) + (d & kPairs) + ((a >> 8) & kPairs) +
+                           ((b >> 8) & kPairs) + ((c >> 8) & kPairs) + ((d >> 8) & kPairs);
+    cells[cell] = static_cast<int32_t>((pairs & 0xFFFFU) + (pairs >> 16));
+  }
+}
+
+// One row of cells. The last cell is moved back into the picture; a picture narrower or lower than a cell is one cell.
+template <typename Pixel>
+EDGE_INLINE void sum_band(const void* pixels, ptrdiff_t stride, int top, int height, int width, int32_t* cells) {
+  const int first = top + kCell <= height ? top : (height > kCell ? height - kCell : 0);
+  const int rows = height < kCell ? height : kCell;
+  const int whole = rows == kCell ? width / kCell : 0;
+  if (whole > 0) {
+    sum_cells(row_of<Pixel>(pixels, stride, first), row_of<Pixel>(pixels, stride, first + 1),
+              row_of<Pixel>(pixels, stride, first + 2), row_of<Pixel>(pixels, stride, first + 3), whole, cells);
+  }
+  for (int cell = whole; cell * kCell < width; ++cell) {
+    const int left = (cell + 1) * kCell <= width ? cell * kCell : (width > kCell ? width - kCell : 0);
+    const int right = left + kCell < width ? left + kCell : width;
+    int32_t sum = 0;
+    for (int y = first; y < first + rows; ++y) {
+      const Pixel* row = row_of<Pixel>(pixels, stride, y);
+      for (int x = left; x < right; ++x) sum += row[x];
+    }
+    cells[cell] = sum;
+  }
+}
+
+template <typename Pixel, typename MapRow>
+EDGE_INLINE void pass(const void* pixels, ptrdiff_t stride, int height, int width, uint8_t* target,
+                      ptrdiff_t target_stride, int32_t* cells, MapRow map_row) {
+  const int cell_columns = (width + kCell - 1) / kCell;
+  for (int top = 0; top < height; top += kCell) {
+    const int bottom = top + kCell < height ? top + kCell : height;
+    for (int y = top; y < bottom; ++y) map_row(row_of<Pixel>(pixels, stride, y), target + y * target_stride);
+    if (cells != nullptr) {
+      sum_band<Pixel>(pixels, stride, top, height, width, cells + static_cast<ptrdiff_t>(top / kCell) * cell_columns);
+    }
+  }
+}
+
+// Sums of the levels, and of their squares, over the samples. No stretch: values are levels.
+EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, const Stretch* by) {
+  uint64_t sum = 0, squares = 0;
+  for (int64_t bin = camera.least; bin <= camera.most; ++bin) {
+    const auto count = static_cast<uint16_t>(bin);
+    const uint32_t level = by == nullptr ? count : level_of(count, *by);
+    const uint64_t weighted = static_cast<uint64_t>(tables[bin]) * level;
+    sum += weighted;
+    squares += weighted * level;
+  }
+  camera.levels_sum = static_cast<int64_t>(sum);
+  camera.levels_squares = static_cast<int64_t>(squares);
+}
+
+}  // namespace
+
+EDGE_PUBLIC int edge_version() { return 1; }
+
+// One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
+EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,
+                                             int bytes_per_pixel, int row_step, double weight, int learn, int flip,
+                                             uint8_t* target, ptrdiff_t target_stride, int32_t* cells,
+                                             const int32_t* before, uint32_t* tables, Camera* state) {
+  Camera& camera = *state;
+  const auto mask = static_cast<uint8_t>(flip ? 255 : 0);
+  if (bytes_per_pixel == 1) {
+    survey<uint8_t>(pixels, stride, height, width, row_step, tables, camera);
+    find_percentiles(tables, camera);
+    sum_levels(tables, camera, nullptr);
+    pass<uint8_t>(pixels, stride, height, width, target, target_stride, cells,
+                  [=](const uint8_t* __restrict row, uint8_t* __restrict to) {
+                    for (int x = 0; x < width; ++x) to[x] = row[x] ^ mask;
+                  });
+  } else {
+    survey<uint16_t>(pixels, stride, height, width, row_step, tables, camera);
+    find_percentiles(tables, camera);
+    smooth_limits(camera, weight, learn != 0);
+    Stretch by = stretch_between(camera.low_limit, camera.high_limit);
+    asm volatile("" : "+m"(by));  // forget that these came from 32-bit words, or the compiler multiplies in such words
+    sum_levels(tables, camera, &by);
+    pass<uint16_t>(pixels, stride, height, width, target, target_stride, cells,
+                   [=](const uint16_t* __restrict row, uint8_t* __restrict to) {
+                     for (int x = 0; x < width; ++x) to[x] = level_of(row[x], by) ^ mask;
+                   });
+  }
+  const size_t cell_count = static_cast<size_t>((height + kCell - 1) / kCell) *
+                            static_cast<size_t>((width + kCell - 1) / kCell);
+  camera.repeats = cells != nullptr && before != nullptr && std::memcmp(cells, before, cell_count * sizeof *cells) == 0;
+}

@@ -1,0 +1,135 @@
+"""The native twin of ``reference.py``: ``core.cpp``, compiled when the package was installed, called through ctypes.
+
+Python costs as much as the pixels do, so a frame is one call, and addresses of memory that stays are asked for once.
+"""
+
+import ctypes
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import numpy as np
+
+from edge.pipeline.preprocess.kernels import TOP, Cells, Exposure, Gain, Grey, cells_shape, row_step
+from edge.records import Pixels
+
+Library = ctypes.CDLL
+
+_VERSION = 1  # of the call; a library left behind by an older installation must not be used
+_TABLES = 4  # of the histogram; as in core.cpp
+_WHERE = ctypes.c_void_p
+_EXPOSE = (
+    *(_WHERE, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int),  # the picture, the row step
+    *(ctypes.c_double, ctypes.c_int, ctypes.c_int),  # weight, learn, flip
+    *(_WHERE, ctypes.c_ssize_t, _WHERE, _WHERE),  # the levels, the cells and those before
+    *(_WHERE, _WHERE),  # the tables of the histogram, the camera
+)
+_DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
+_EMPTY = (0, 0, -1)  # limits not known, no bins filled
+_RESULTS = 15
+
+
+def load() -> Library:
+    """Load the compiled library that lies beside this file.
+
+    Raises:
+        OSError: it was not built, was built for another machine or is of another version.
+    """
+    here = Path(__file__).parent
+    built = [path for suffix in EXTENSION_SUFFIXES if (path := here / f"_core{suffix}").is_file()]
+    if not built:
+        raise OSError("it was not built; install a C++ compiler (g++) and then this package again")
+    library = ctypes.CDLL(str(built[0]))
+    if not hasattr(library, "edge_version") or library.edge_version() != _VERSION:
+        raise OSError(f"{built[0].name} is of another version; install this package again")
+    library.edge_expose.argtypes, library.edge_expose.restype = _EXPOSE, None
+    return library
+
+
+class NativeKernels:
+    """Calls into the library; ``Kernels`` says what they do."""
+
+    def __init__(self, library: Library, gain: Gain, *, watch: bool = False) -> None:
+        """Take scratch memory: a histogram in four parts, of which only the pages that a camera's counts touch exist.
+
+        Args:
+            library: from ``load``.
+            gain: how counts become levels.
+            watch: sum cells.
+        """
+        self._expose = library.edge_expose
+        self._flip = gain.flip
+        self._watch = watch
+        self._tables = np.zeros(_TABLES * (TOP + 1), np.uint32)
+        self._camera = np.zeros(_DOUBLES + len(_EMPTY) + _RESULTS, np.int64)
+        self._camera[:3].view(np.float64)[:] = (gain.low_share, gain.high_share, gain.min_span)
+        self._camera[_DOUBLES : _DOUBLES + len(_EMPTY)] = _EMPTY
+        self._found = self._camera[_DOUBLES + len(_EMPTY) :]
+        self._at_tables, self._at_camera = self._tables.ctypes.data, self._camera.ctypes.data
+        self._target: Grey | None = None
+        self._at_target = 0
+        self._layout: tuple[tuple[int, ...], int] | None = None
+        self._step = 1
+        self._both: tuple[Cells, Cells] | None = None
+        self._at_both: tuple[int, int] | tuple[None, None] = (None, None)
+        self._turn = 0
+        self._seen = False
+
+    @property
+    def cells(self) -> Cells | None:
+        """The latest frame's cells."""
+        return None if self._both is None else self._both[self._turn]
+
+    def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
+        """Map one frame to levels and measure it."""
+        if pixels.strides[1] != pixels.itemsize or not pixels.flags.aligned:
+            pixels = pixels.copy()
+        if (pixels.shape, pixels.itemsize) != self._layout:
+            self._lay_out(pixels)
+        if target is not self._target:
+            self._target, self._at_target = target, target.ctypes.data
+        before = self._at_both[self._turn] if self._seen else None
+        self._turn = 1 - self._turn
+        self._expose(
+            pixels.ctypes.data,
+            pixels.strides[0],
+            pixels.shape[0],
+            pixels.shape[1],
+            pixels.itemsize,
+            self._step,
+            weight,
+            learn,
+            self._flip,
+            self._at_target,
+            target.strides[0],
+            self._at_both[self._turn],
+            before,
+            self._at_tables,
+            self._at_camera,
+        )
+        self._seen = self._watch
+        found: list[int] = self._found.tolist()
+        low, high, median, samples, at_minimum, at_maximum = found[:6]
+        levels_sum, levels_squares, repeats = found[12:]
+        return Exposure(
+            low=low,
+            high=high,
+            median=median,
+            samples=samples,
+            at_minimum=at_minimum,
+            at_maximum=at_maximum,
+            steps=tuple(found[6:9]),
+            step_pixels=tuple(found[9:12]),
+            levels_sum=levels_sum,
+            levels_squares=levels_squares,
+            repeats=repeats == 1,
+        )
+
+    def _lay_out(self, pixels: Pixels) -> None:
+        """Take memory for frames of another size or depth."""
+        self._layout = (pixels.shape, pixels.itemsize)
+        self._step = row_step(*pixels.shape)
+        self._seen = False
+        if self._watch:
+            shape = cells_shape(*pixels.shape)
+            self._both = (np.zeros(shape, np.int32), np.zeros(shape, np.int32))
+            self._at_both = (self._both[0].ctypes.data, self._both[1].ctypes.data)

@@ -1,0 +1,65 @@
+// Runs the native core over small and odd frames, each in memory of exactly its size, so that AddressSanitizer sees one
+// pixel too many and UndefinedBehaviorSanitizer a word that overflows; prints a checksum that every processor must share.
+
+#include <cstdio>
+#include <memory>
+
+#include "../../edge/pipeline/preprocess/core.cpp"
+
+namespace {
+
+uint32_t dice = 1;
+uint64_t checksum = 0;
+
+uint32_t roll() { return dice = dice * 1664525U + 1013904223U; }
+
+void add(const void* memory, size_t bytes) {
+  const auto* byte = static_cast<const uint8_t*>(memory);
+  for (size_t index = 0; index < bytes; ++index) checksum = checksum * 1099511628211ULL + byte[index];
+}
+
+template <typename Pixel>
+void film(int height, int width, int style, int padding, bool upside_down) {
+  const int row = width + padding;
+  const size_t count = static_cast<size_t>(row) * static_cast<size_t>(height) - static_cast<size_t>(padding);
+  const size_t area = static_cast<size_t>(height) * static_cast<size_t>(width);
+  const size_t cell_count = static_cast<size_t>((height + 3) / 4) * static_cast<size_t>((width + 3) / 4);
+  std::unique_ptr<Pixel[]> pixels(new Pixel[count]);
+  std::unique_ptr<uint8_t[]> levels(new uint8_t[area]);
+  std::unique_ptr<int32_t[]> cells(new int32_t[cell_count]), before(new int32_t[cell_count]);
+  std::unique_ptr<uint32_t[]> tables(new uint32_t[kTables * kBins]());
+  Camera camera{};
+  camera.low_share = 0.01;
+  camera.high_share = 0.998;
+  camera.min_span = style == 3 ? 1.0 : 60.0;
+  camera.most = -1;
+  const auto stride = static_cast<ptrdiff_t>(row * static_cast<int>(sizeof(Pixel)));
+  for (int frame = 0; frame < 4; ++frame) {
+    for (size_t index = 0; index < count; ++index) {
+      const uint32_t value = style == 0 ? roll() >> 16 : style == 1 ? 8000 + roll() % 97 : style == 2 ? 65535U : 0U;
+      pixels[index] = static_cast<Pixel>(value);
+    }
+    const Pixel* first = upside_down ? pixels.get() + static_cast<ptrdiff_t>(height - 1) * row : pixels.get();
+    edge_expose(first, upside_down ? -stride : stride, height, width, sizeof(Pixel), height > 8 ? 3 : 1, 0.25,
+                frame != 2, frame == 3, levels.get(), width, cells.get(), frame ? before.get() : nullptr, tables.get(),
+                &camera);
+    add(levels.get(), area);
+    add(cells.get(), cell_count * sizeof(int32_t));
+    add(&camera.low, sizeof camera - offsetof(Camera, low));
+    std::swap(cells, before);
+  }
+}
+
+}  // namespace
+
+int main() {
+  constexpr int kSizes[][2] = {{1, 1}, {1, 9}, {3, 5}, {4, 4}, {5, 7}, {8, 64}, {13, 129}, {31, 83}, {66, 131}};
+  for (const auto& size : kSizes) {
+    for (int style = 0; style < 4; ++style) {
+      film<uint16_t>(size[0], size[1], style, style, style == 1);
+      film<uint8_t>(size[0], size[1], style, style, style == 0);
+    }
+  }
+  std::printf("%016llx\n", static_cast<unsigned long long>(checksum));
+  return 0;
+}
