@@ -37,6 +37,7 @@ from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
 from edge.records import Alert, Result, SightAlert, SightCause
+from edge.supervisor import Supervisor
 from edge.terrain import read_terrain
 from edge.ulid import ulid
 
@@ -117,6 +118,7 @@ class Node:
             section.id: SightWatch(section.id, boot_id=self.boot_id, alert_after_s=config.sight.alert_after_s)
             for section in config.camera
         }
+        self._supervisor = Supervisor.from_environment(clock)
         self._health_due_s = 0.0
         self._health_said: tuple[str | None, ...] | None = None
         self._counted_s, self._counted = self._started_s, dict[str, int]()
@@ -142,6 +144,7 @@ class Node:
             try:
                 for loop in self._loops:
                     loop.start()
+                self._supervisor.ready()
                 _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
                 _log_backend()
                 while not self._stopping.is_set() and not self._slots.over:
@@ -170,8 +173,14 @@ class Node:
             if not self._states[frame.camera].seen:
                 self._states[frame.camera].seen = True
                 _log.info("first frame processed", camera=frame.camera)
+        if frame is not None or self._cameras_excused():
+            self._supervisor.alive()
         self._watch_sight()
         self._tell_health()
+
+    def _cameras_excused(self) -> bool:
+        """Whether each camera that gives nothing is being reopened: a restart helps only one that hangs unnoticed."""
+        return all(state.fault is not None or state.over for state in self._states.values())
 
     def _close_dead_run(self) -> None:
         for key, topic, payload in self._outbox.unfinished():
@@ -253,6 +262,7 @@ class Node:
         self._health_due_s = now_s + self._config.delivery.health_every_s
         self._counted_s, self._counted = now_s, self.metrics.counters()
         depth = self._outbox.depth()
+        self._supervisor.status(f"{state}{': ' + reason if reason else ''}; {depth.waiting} alert(s) wait")
         health = wire.Health(
             state=state,
             reason=reason,
@@ -307,6 +317,7 @@ class Node:
         )
 
     def _stop(self) -> None:
+        self._supervisor.stopping()
         self._stopping.set()
         drained = self._courier.stop(_DRAIN_S)
         for loop in self._loops:
