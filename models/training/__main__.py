@@ -8,7 +8,10 @@ from pathlib import Path
 
 from models.training.train import Plan, train
 
-PLAN_OPTIONS = {"steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "leave_out": str}
+PLAN_OPTIONS = {
+    **{"steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "flat_share": float, "leave_out": str},
+    **{"hit_uav_share": float, "ltd_share": float, "simulated_share": float, "look_every": int},
+}
 
 
 def read_command_line() -> argparse.Namespace:
@@ -19,11 +22,17 @@ def read_command_line() -> argparse.Namespace:
     run = commands.add_parser("train", help="train from nothing, or on from the last checkpoint with --resume")
     run.add_argument("--data", type=Path, default=Path("../shared/data"))
     run.add_argument("--work", type=Path, required=True, help="checkpoints, logs and the exports on the way")
-    run.add_argument("--start", type=Path, help="fused YOLOX-nano COCO weights; without them the start is random")
+    run.add_argument("--start", type=Path, help="COCO weights (.pt) or a release (.onnx); without them the start is random")
+    run.add_argument("--simulated", type=Path, help="pictures made by simulate, drawn with --simulated-share")
     run.add_argument("--resume", action="store_true")
     for name, kind in PLAN_OPTIONS.items():
         default = Plan.__dataclass_fields__[name].default
         run.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default {default!r}")
+
+    draw = commands.add_parser("simulate", help="pictures of drawn scenes, with labels")
+    draw.add_argument("folder", type=Path, help="its name is the name of the set")
+    draw.add_argument("--scenes", type=int, default=320)
+    draw.add_argument("--seed", type=int, default=1)
 
     honest = commands.add_parser("calibrate", help="export the averaged weights of a checkpoint with honest scores")
     honest.add_argument("checkpoint", type=Path)
@@ -59,7 +68,11 @@ def main() -> None:
     told = read_command_line()
     if told.command == "train":
         plan = Plan(**{name: getattr(told, name) for name in PLAN_OPTIONS})
-        train(told.data, told.work, plan, told.start, told.resume)
+        train(told.data, told.work, plan, told.start, told.resume, told.simulated)
+    elif told.command == "simulate":
+        from models.training.simulated import make  # noqa: PLC0415, the simulator only where it is needed
+
+        print(make(told.folder, told.scenes, told.seed))
     elif told.command == "calibrate":
         from models.training.calibrate import calibrate  # noqa: PLC0415
 

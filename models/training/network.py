@@ -21,6 +21,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+import onnx
+import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -183,25 +185,44 @@ def cell_centres(height_px: int, width_px: int) -> tuple[Tensor, Tensor]:
     return torch.cat(centres), torch.cat(strides)
 
 
-@torch.no_grad()
 def start_from_coco(net: PersonNet, weights: Path, pictures: Tensor) -> None:
-    """Takes over the fused COCO weights of YOLOX-nano, where layers correspond.
-
-    Batch normalisation is put back with the statistics of ``pictures`` (N, 1, H, W) so that each layer computes what
-    the fused one did; layers that the published network does not have keep their random start.
-    """
+    """Takes over the fused COCO weights of YOLOX-nano, where layers correspond; see :func:`take_over`."""
     state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    layers = {name: layer for name, layer in net.named_modules() if isinstance(layer, ConvAct)}
-    sources = {name: _coco_name(name) for name in layers}
+    fused = {}
+    for name, layer in net.named_modules():
+        source = _coco_name(name)
+        if isinstance(layer, ConvAct) and source is not None and f"{source}.conv.weight" in state:
+            weight = state[f"{source}.conv.weight"]
+            weight = fold_stem(weight) * STEM_SCALE if name == "stem" else weight
+            fused[name] = (weight, state[f"{source}.conv.bias"])
+    for k in range(2):
+        weight = torch.cat((state[f"preg.{k}.weight"], state[f"pobj.{k}.weight"]))
+        fused[f"heads.{k + 1}.out"] = (weight, torch.cat((state[f"preg.{k}.bias"], state[f"pobj.{k}.bias"])))
+    take_over(net, fused, pictures)
+
+
+def start_from_release(net: PersonNet, graph: Path, pictures: Tensor) -> None:
+    """Takes over all weights of a released ``.onnx`` of the same network; see :func:`take_over`."""
+    kept = {t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).copy()) for t in onnx.load(graph).graph.initializer}
+    fused = {}
+    for name, layer in net.named_modules():
+        stem = f"net.{name}.conv" if isinstance(layer, ConvAct) else f"net.{name}"
+        if isinstance(layer, ConvAct) or name.endswith(".out"):
+            fused[name] = (kept[f"{stem}.weight"], kept[f"{stem}.bias"])
+    take_over(net, fused, pictures)
+
+
+@torch.no_grad()
+def take_over(net: PersonNet, fused: dict[str, tuple[Tensor, Tensor]], pictures: Tensor) -> None:
+    """Starts layers from weights whose batch normalisation is already folded in.
+
+    Normalisation is put back with the statistics of ``pictures`` (N, 1, H, W), so that each layer computes what the
+    fused one did. ``fused`` holds weight and bias by the name of a ``ConvAct`` or of an output layer; layers that are
+    not in it keep their random start.
+    """
     hooks: list[RemovableHandle] = []
 
-    def adopt(name: str) -> None:
-        layer, source = layers[name], sources[name]
-        if source is None or f"{source}.conv.weight" not in state:
-            return
-        weight, bias = state[f"{source}.conv.weight"], state[f"{source}.conv.bias"]
-        if name == "stem":
-            weight = fold_stem(weight) * STEM_SCALE
+    def adopt(layer: ConvAct, weight: Tensor, bias: Tensor) -> None:
         layer.conv.weight.copy_(weight)
 
         def see(_module: nn.Module, _inputs: tuple[Tensor, ...], out: Tensor) -> None:
@@ -214,12 +235,15 @@ def start_from_coco(net: PersonNet, weights: Path, pictures: Tensor) -> None:
         hooks.append(layer.conv.register_forward_hook(see))
 
     net.eval()
-    for name in layers:
-        adopt(name)
-    for k, head in enumerate(list(net.heads)[1:]):
-        out = cast("Head", head).out
-        out.weight.copy_(torch.cat((state[f"preg.{k}.weight"], state[f"pobj.{k}.weight"])))
-        cast("Tensor", out.bias).copy_(torch.cat((state[f"preg.{k}.bias"], state[f"pobj.{k}.bias"])))
+    layers = dict(net.named_modules())
+    for name, (weight, bias) in fused.items():
+        layer = layers[name]
+        if isinstance(layer, ConvAct):
+            adopt(layer, weight, bias)
+        else:
+            out = cast("nn.Conv2d", layer)
+            out.weight.copy_(weight)
+            cast("Tensor", out.bias).copy_(bias)
     net(pictures)
     for hook in hooks:
         hook.remove()

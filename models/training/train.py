@@ -25,7 +25,7 @@ from models.training.augment import Augmenter
 from models.training.export import export
 from models.training.loss import detection_loss
 from models.training.measure import Detector, average_precision, count_scores, find_all
-from models.training.network import PersonNet, start_from_coco
+from models.training.network import PersonNet, start_from_coco, start_from_release
 from models.training.pictures import SETS, Labelled, draw_weights, read_set
 
 
@@ -42,6 +42,8 @@ class Plan:
     flat_share: float = 0.5
     average_decay: float = 0.999
     hit_uav_share: float = 0.6
+    ltd_share: float = 0.4
+    simulated_share: float = 0.0
     seed: int = 1
     threads: int = 2
     workers: int = 2
@@ -63,14 +65,22 @@ class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return torch.from_numpy(grey)[None], torch.from_numpy(persons), torch.from_numpy(ignored)
 
 
-def train(data: Path, work: Path, plan: Plan, start_weights: Path | None, resume: bool) -> Path:
-    """Runs the plan and returns the path of the last checkpoint in ``work``."""
+def train(
+    data: Path, work: Path, plan: Plan, start_weights: Path | None, resume: bool, simulated: Path | None = None
+) -> Path:
+    """Runs the plan and returns the path of the last checkpoint in ``work``.
+
+    ``start_weights`` is a fused COCO checkpoint (``.pt``) or a released model (``.onnx``).
+    """
     work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.seed)
     cv2.setNumThreads(1)
     pictures = [p for name in SETS for p in read_set(data / name, "train") if not _left_out(p, plan.leave_out)]
-    shares = {"hit-uav": plan.hit_uav_share, "ltd": 1 - plan.hit_uav_share}
+    shares = {"hit-uav": plan.hit_uav_share, "ltd": plan.ltd_share}
+    if simulated is not None:
+        pictures += read_set(simulated, "train")
+        shares[simulated.name] = plan.simulated_share
     augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px)
     looked_at = {name: read_set(data / name, "val") for name in SETS}
 
@@ -78,7 +88,8 @@ def train(data: Path, work: Path, plan: Plan, start_weights: Path | None, resume
     step, spent_s = 0, 0.0
     if start_weights is not None and not resume:
         first = [augmenter.draw(np.random.default_rng((plan.seed, 10**9 + n)))[0] for n in range(32)]
-        start_from_coco(net, start_weights, torch.from_numpy(np.stack(first))[:, None].float())
+        start = start_from_release if start_weights.suffix == ".onnx" else start_from_coco
+        start(net, start_weights, torch.from_numpy(np.stack(first))[:, None].float())
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(_groups(net, plan.weight_decay), lr=plan.rate)
