@@ -9,7 +9,7 @@ from pathlib import Path
 from models.training.train import Plan, train
 
 PLAN_OPTIONS = {
-    **{"steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "flat_share": float, "leave_out": str},
+    **{"size": str, "steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "flat_share": float, "leave_out": str},
     **{"hit_uav_share": float, "ltd_share": float, "simulated_share": float, "look_every": int},
 }
 

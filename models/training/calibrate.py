@@ -25,8 +25,9 @@ KEPT_SCORE = 0.02
 
 def calibrate(checkpoint: Path, data: Path, output: Path) -> dict[str, float]:
     """Exports the averaged weights of a checkpoint with honest scores; the scale and shift that were fitted."""
-    net = PersonNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net = PersonNet(kept.get("size", "thermal-person"))
+    net.load_state_dict(kept["average"])
     export(net, output)
     detector = Detector(output)
     found = [find_all(detector, read_set(data / name, "val")) for name in SETS]

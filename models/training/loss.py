@@ -37,7 +37,7 @@ def detection_loss(
         ignored: per crop (I, 4) areas in which empty cells cost nothing.
     """
     boxes, logits = flatten(maps)
-    centres, strides = cell_centres(*size_px)
+    centres, strides = cell_centres(*size_px, len(maps))
     target = torch.zeros_like(logits)
     weight = torch.ones_like(logits)
     box_losses = []

@@ -18,6 +18,7 @@ cancel before the first layer sees them; clipped pixels are all that remains of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -120,35 +121,68 @@ class Head(nn.Module):
         return cast("Tensor", self.out(self.tower(self.stem(x))))
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Channels at strides 2 to 32, blocks at strides 4 to 32, and who answers at strides 4, 8 and 16.
+
+    ``near`` is the width of the stride-4 level, ``heads`` that of the heads; a single head answers at stride 4 for
+    people of all sizes (the centre-point design, after arXiv:1904.07850).
+
+    Without channels at stride 2 the stem goes to stride 4 at once: on the processor a layer at stride 2 costs as much as
+    everything from stride 8 down, because it is bound by memory and not by sums.
+    """
+
+    stages: tuple[int, int, int, int, int]
+    blocks: tuple[int, int, int, int]
+    near: int
+    heads: tuple[int, ...]
+
+
+SIZES = {
+    "thermal-person": Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(16, 64, 64)),
+    "thermal-person-tiny": Size((0, 16, 32, 64, 96), (0, 1, 2, 1), near=12, heads=(8, 32, 32)),
+    "centre": Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(32,)),
+    "centre-tiny": Size((0, 16, 32, 64, 96), (0, 1, 2, 1), near=16, heads=(16,)),
+}
+
+
 class PersonNet(nn.Module):
     """Grey picture (N, 1, H, W), 0..255, H and W multiples of 32, to raw maps or decoded boxes."""
 
-    def __init__(self, near_channels: int = 32, near_head: int = 16) -> None:
+    def __init__(self, size: str = "thermal-person") -> None:
         super().__init__()
-        c1, c2, c3, c4, c5 = 16, 32, 64, 128, 256
-        self.stem = ConvAct(1, c1, 6, 2)
-        self.stage2 = nn.Sequential(separable(c1, c2, 3, 2), CrossStage(c2, c2, 1, True))
-        self.stage3 = nn.Sequential(separable(c2, c3, 3, 2), CrossStage(c3, c3, 3, True))
-        self.stage4 = nn.Sequential(separable(c3, c4, 3, 2), CrossStage(c4, c4, 3, True))
-        self.stage5 = nn.Sequential(separable(c4, c5, 3, 2), Pools(c5), CrossStage(c5, c5, 1, False))
+        self.size = size
+        s = SIZES[size]
+        c1, c2, c3, c4, c5 = s.stages
+        n2, n3, n4, n5 = s.blocks
+        if c1:
+            self.stem = ConvAct(1, c1, 6, 2)
+            self.stage2: nn.Module = nn.Sequential(separable(c1, c2, 3, 2), CrossStage(c2, c2, n2, True))
+        else:
+            self.stem = ConvAct(1, c2, 8, 4)
+            self.stage2 = nn.Identity()
+        self.stage3 = nn.Sequential(separable(c2, c3, 3, 2), CrossStage(c3, c3, n3, True))
+        self.stage4 = nn.Sequential(separable(c3, c4, 3, 2), CrossStage(c4, c4, n4, True))
+        self.stage5 = nn.Sequential(separable(c4, c5, 3, 2), Pools(c5), CrossStage(c5, c5, n5, False))
         self.lat5 = ConvAct(c5, c4, 1)
         self.td4 = CrossStage(2 * c4, c4, 1, False)
         self.lat4 = ConvAct(c4, c3, 1)
         self.td3 = CrossStage(2 * c3, c3, 1, False)
         self.lat3 = ConvAct(c3, c2, 1)
-        self.td2 = CrossStage(2 * c2, near_channels, 1, False)
+        self.td2 = CrossStage(2 * c2, s.near, 1, False)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
-        self.heads = nn.ModuleList([Head(near_channels, near_head), Head(c3, 64), Head(c4, 64)])
+        widths = zip((s.near, c3, c4), s.heads, strict=False)
+        self.heads = nn.ModuleList([Head(c_in, channels) for c_in, channels in widths])
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        """Raw maps (N, 5, H / stride, W / stride), one for each of ``STRIDES_PX``."""
+        """Raw maps (N, 5, H / stride, W / stride), one for each stride that answers."""
         x2 = self.stage2(self.stem(even_out(picture)))
         x3 = self.stage3(x2)
         x4 = self.stage4(x3)
         m4 = self.td4(torch.cat((self.up(self.lat5(self.stage5(x4))), x4), 1))
         m3 = self.td3(torch.cat((self.up(self.lat4(m4)), x3), 1))
         m2 = self.td2(torch.cat((self.up(self.lat3(m3)), x2), 1))
-        return [head(m) for head, m in zip(self.heads, (m2, m3, m4), strict=True)]
+        return [head(m) for head, m in zip(self.heads, (m2, m3, m4), strict=False)]
 
 
 def even_out(picture: Tensor) -> Tensor:
@@ -161,9 +195,12 @@ def even_out(picture: Tensor) -> Tensor:
 
 
 def flatten(maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Maps to boxes (N, A, 4) as x0, y0, x1, y1 in input pixels, and person logits (N, A)."""
+    """Maps to boxes (N, A, 4) as x0, y0, x1, y1 in input pixels, and person logits (N, A).
+
+    The maps are those of the first strides of ``STRIDES_PX``.
+    """
     boxes, logits = [], []
-    for stride_px, m in zip(STRIDES_PX, maps, strict=True):
+    for stride_px, m in zip(STRIDES_PX, maps, strict=False):
         rows, columns = m.shape[-2:]
         row = torch.arange(rows, device=m.device).view(1, rows, 1)
         column = torch.arange(columns, device=m.device).view(1, 1, columns)
@@ -175,10 +212,10 @@ def flatten(maps: list[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.cat(boxes, 1), torch.cat(logits, 1)
 
 
-def cell_centres(height_px: int, width_px: int) -> tuple[Tensor, Tensor]:
+def cell_centres(height_px: int, width_px: int, levels: int = len(STRIDES_PX)) -> tuple[Tensor, Tensor]:
     """Centres (A, 2) in input pixels and strides (A,) of all cells, in the order of :func:`flatten`."""
     centres, strides = [], []
-    for stride_px in STRIDES_PX:
+    for stride_px in STRIDES_PX[:levels]:
         y, x = torch.meshgrid(torch.arange(height_px // stride_px), torch.arange(width_px // stride_px), indexing="ij")
         centres.append((torch.stack((x, y), -1).reshape(-1, 2) + 0.5) * stride_px)
         strides.append(torch.full((centres[-1].shape[0],), float(stride_px)))

@@ -33,6 +33,7 @@ from models.training.pictures import SETS, Labelled, draw_weights, read_set
 class Plan:
     """Everything that decides a run. ``steps`` may be changed when a run is resumed; the schedule then bends."""
 
+    size: str = "thermal-person"
     steps: int = 9000
     batch: int = 16
     crop_px: int = 320
@@ -84,7 +85,7 @@ def train(
     augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px)
     looked_at = {name: read_set(data / name, "val") for name in SETS}
 
-    net = PersonNet()
+    net = PersonNet(plan.size)
     step, spent_s = 0, 0.0
     if start_weights is not None and not resume:
         first = [augmenter.draw(np.random.default_rng((plan.seed, 10**9 + n)))[0] for n in range(32)]
@@ -125,7 +126,7 @@ def train(
             _log(work, {"step": step, "spent_s": round(now_s), **{k: round(v, 4) for k, v in told.items()}})
         if step % 200 == 0 or step == plan.steps:
             keep = {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-            torch.save({**keep, "step": step, "spent_s": now_s}, work / "next.pt")
+            torch.save({**keep, "size": plan.size, "step": step, "spent_s": now_s}, work / "next.pt")
             (work / "next.pt").replace(kept)
         if step % plan.look_every == 0 or step == plan.steps:
             _log(work, {"step": step, **look(average, work / f"step-{step:05d}.onnx", looked_at)})
