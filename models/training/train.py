@@ -84,6 +84,9 @@ def train(
         shares[simulated.name] = plan.simulated_share
     augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px)
     looked_at = {name: read_set(data / name, "val") for name in SETS}
+    if plan.leave_out:
+        held_back = [p for name in SETS for p in read_set(data / name, "train") if _left_out(p, plan.leave_out)]
+        looked_at[f"left out {plan.leave_out}"] = held_back
 
     net = PersonNet(plan.size)
     step, spent_s = 0, 0.0
