@@ -8,9 +8,19 @@ from pathlib import Path
 
 from models.training.train import Plan, train
 
-PLAN_OPTIONS = {
-    **{"size": str, "steps": int, "seed": int, "threads": int, "workers": int, "rate": float, "flat_share": float, "leave_out": str},
-    **{"hit_uav_share": float, "ltd_share": float, "simulated_share": float, "look_every": int},
+PLAN_OPTIONS: dict[str, type] = {
+    "size": str,
+    "steps": int,
+    "seed": int,
+    "threads": int,
+    "workers": int,
+    "rate": float,
+    "flat_share": float,
+    "leave_out": str,
+    "hit_uav_share": float,
+    "ltd_share": float,
+    "simulated_share": float,
+    "look_every": int,
 }
 
 
@@ -22,7 +32,9 @@ def read_command_line() -> argparse.Namespace:
     run = commands.add_parser("train", help="train from nothing, or on from the last checkpoint with --resume")
     run.add_argument("--data", type=Path, default=Path("../shared/data"))
     run.add_argument("--work", type=Path, required=True, help="checkpoints, logs and the exports on the way")
-    run.add_argument("--start", type=Path, help="COCO weights (.pt) or a release (.onnx); without them the start is random")
+    run.add_argument(
+        "--start", type=Path, help="COCO weights (.pt) or a release (.onnx); without them the start is random"
+    )
     run.add_argument("--simulated", type=Path, help="pictures made by simulate, drawn with --simulated-share")
     run.add_argument("--resume", action="store_true")
     for name, kind in PLAN_OPTIONS.items():

@@ -105,7 +105,10 @@ def draw_scenario(rng: Random, number: int) -> Scenario:
     camera, centre, reach_m = draw_camera(rng, drone)
     weather, surface = draw_weather(rng)
     with_people = rng.random() < 0.65
-    near = (lambda: near_by(rng, centre, reach_m))
+
+    def near() -> tuple[float, float]:
+        return near_by(rng, centre, reach_m)
+
     return Scenario.model_validate(
         {
             "name": f"drawn-{number}",

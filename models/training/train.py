@@ -66,7 +66,7 @@ class Crops(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return torch.from_numpy(grey)[None], torch.from_numpy(persons), torch.from_numpy(ignored)
 
 
-def train(
+def train(  # noqa: C901, PLR0915  one run from top to bottom reads best in one piece
     data: Path, work: Path, plan: Plan, start_weights: Path | None, resume: bool, simulated: Path | None = None
 ) -> Path:
     """Runs the plan and returns the path of the last checkpoint in ``work``.
