@@ -36,7 +36,8 @@ from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
-from edge.records import Alert, Result, SightAlert, SightCause
+from edge.records import Alert, Frame, Result, SightAlert, SightCause
+from edge.snapshot import Snapshots
 from edge.supervisor import Supervisor
 from edge.terrain import read_terrain
 from edge.ulid import ulid
@@ -119,6 +120,7 @@ class Node:
             for section in config.camera
         }
         self._supervisor = Supervisor.from_environment(clock)
+        self._snapshots = Snapshots(config.preprocess, config.camera) if config.alerts.snapshots else None
         self._health_due_s = 0.0
         self._health_said: tuple[str | None, ...] | None = None
         self._counted_s, self._counted = self._started_s, dict[str, int]()
@@ -154,7 +156,7 @@ class Node:
                         raise loop.bug
                 # only a stop that was meant ends the alerts; after a bug the next run closes them as "restarted"
                 for pipeline in self._pipelines.values():
-                    self._keep(pipeline.close("stopped"))
+                    self._keep(pipeline.close("stopped"), None)
                 for watch in self._watches.values():
                     self._keep_sight(watch.close("stopped", utc_s=self._clock.utc_s()))
             finally:
@@ -166,7 +168,7 @@ class Node:
         if frame is not None:
             with self.metrics.timed("frame"):
                 result = self._pipelines[frame.camera].process(frame)
-                self._keep(result.alerts)
+                self._keep(result.alerts, frame)
             self.metrics.count(f"frames_processed/{frame.camera}")
             self._tell_count(result)
             self._states[frame.camera].sight = result.sight
@@ -204,9 +206,10 @@ class Node:
             self._outbox.append(topic, end, key=key, rev=previous.data.rev + 1, phase="end")
             _log.info("alert of the dead run closed", alert_id=key)
 
-    def _keep(self, alerts: tuple[Alert, ...]) -> None:
+    def _keep(self, alerts: tuple[Alert, ...], frame: Frame | None) -> None:
         quality = clock_quality() if alerts else "unsynchronised"
         for alert in alerts:
+            self._show(alert, frame)
 
             def event(seq: int, alert: Alert = alert) -> bytes:
                 return wire.alert_event(
@@ -217,6 +220,7 @@ class Node:
                     clock=quality,
                     model=self._model,
                     handled=read_handled(self._outbox.handled(alert.alert_id)),
+                    snapshot="none" if self._snapshots is None else "mqtt",
                 )
 
             self._outbox.append(self._topics.alert, event, key=alert.alert_id, rev=alert.rev, phase=alert.phase)
@@ -224,6 +228,14 @@ class Node:
             _log.info("alert", phase=alert.phase, count=alert.group.count, camera=alert.camera, alert_id=alert.alert_id)
         if alerts:
             self._courier.wake()
+
+    def _show(self, alert: Alert, frame: Frame | None) -> None:
+        if self._snapshots is None or not self._snapshots.wanted(alert) or frame is None:
+            return
+        jpeg = self._snapshots.take(frame)
+        if jpeg is not None:
+            self._courier.show(self._topics.snapshot(alert.camera, alert.alert_id), jpeg)
+            self.metrics.count("snapshots")
 
     def _watch_sight(self) -> None:
         now_s = self._clock.monotonic_s()

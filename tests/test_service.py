@@ -12,16 +12,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 
 sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
 from graphs import fixed_model
 
 from edge.clock import SystemClock
-from edge.config import CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
+from edge.config import AlertsConfig, CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
 from edge.config.position import PoseConfig
 from edge.delivery.brokers import Mosquitto, embedded_broker, mosquitto_path
 from edge.delivery.subscriber import Subscriber
-from edge.delivery.wire import About, AlertEvent, Health
+from edge.delivery.wire import About, AlertEvent, Health, parse_alert
 from edge.errors import ConfigError
 from edge.pipeline import detector
 from edge.service import Node
@@ -398,3 +400,27 @@ def test_the_birth_document_tells_where_a_camera_stands(tmp_path, broker, listen
     about = next(event.body for event in listener.heard if isinstance(event.body, About))
     found = about.poses["north"]
     assert (found.lat, found.heading_deg, found.fov_deg) == (49.0, 350.0, 24.0)
+
+
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_picture_leaves_the_box_only_where_the_configuration_says_so(tmp_path, broker, snapshots):
+    """With the setting each alert has a JPEG of the frame's shape on a topic of its own; without it there is none."""
+    config = config_of(tmp_path, broker.port_mqtt5)
+    config = config.model_copy(update={"alerts": AlertsConfig(snapshots=snapshots)})
+    heard = []
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    client.on_message = lambda _client, _data, message: heard.append((message.topic, message.payload))
+    client.connect("127.0.0.1", broker.port_mqtt5)
+    client.subscribe("edge/v1/#", qos=1)
+    client.loop_start()
+    node_of(tmp_path, config, threading.Event()).run()
+    wait_until(lambda: ("edge/v1/node-7/availability", b"offline") in heard)
+    client.disconnect()
+    client.loop_stop()
+    told = [parse_alert(payload).data for topic, payload in heard if topic == "edge/v1/node-7/alert"]
+    assert {data.snapshot for data in told} == {"mqtt" if snapshots else "none"}
+    pictures = dict(one for one in heard if "/snapshot/" in one[0])
+    ids = {f"edge/v1/node-7/cam/north/snapshot/{data.alert_id.lower()}" for data in told}
+    assert set(pictures) == (ids if snapshots else set())
+    for jpeg in pictures.values():
+        assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED).shape == (90, 100)

@@ -109,6 +109,9 @@ class AlertsConfig(Section):
     )
     important_count: int = Field(5, ge=1, le=1000, description="a group of this many is at least important")
     urgent_count: int = Field(15, ge=1, le=1000, description="a group of this many is urgent")
+    snapshots: bool = Field(
+        default=False, description="send a picture with an alert; without this no picture ever leaves the box"
+    )
 
 
 class SightConfig(Section):

@@ -8,10 +8,12 @@ When a message is delivered is decided by ``confirmations``. On the same connect
 commands; what a command asks for is the business of ``desk``. A broker that does not let the node hear them is told of
 in the health message and gets its alerts all the same.
 
-State messages (health, counts) are not rows: only the newest of each topic matters, so they live here, in memory.
+State messages (health, counts) are not rows: only the newest of each topic matters, so they live here, in memory. So do
+pictures, a few of them: one goes out only when nothing else waits, because on a bad link it takes seconds.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from edge.clock import Clock
@@ -35,6 +37,7 @@ _TEND_EVERY_S = 5.0
 _FAREWELL_S = 0.5
 _STATES_KEPT = 256
 _ROWS_AT_ONCE = 32
+_PICTURES_KEPT = 8
 
 
 class Courier:
@@ -91,6 +94,7 @@ class Courier:
         self._lock = threading.Lock()
         self._states: dict[str, Message] = {}  # newest of each topic; the retained ones are said on each connection
         self._unsaid: dict[str, None] = {}
+        self._pictures: deque[Message] = deque(maxlen=_PICTURES_KEPT)
         self._tended_s = clock.monotonic_s()
         self._flight: Flight | None = None
         self._trouble: str | None = f"not yet connected to broker {config.host}:{config.port}"
@@ -124,6 +128,12 @@ class Courier:
             self._states.pop(topic, None)
             self._states[topic] = Message(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
             self._unsaid[topic] = None
+        self._wake.set()
+
+    def show(self, topic: str, jpeg: bytes) -> None:
+        """Send a picture when nothing else waits; of those that wait the oldest are given up beyond a few."""
+        with self._lock:
+            self._pictures.append(Message(topic, jpeg, content_type="image/jpeg"))
         self._wake.set()
 
     def wake(self) -> None:
@@ -175,6 +185,7 @@ class Courier:
             while not self._done(flight):
                 self._say_states(link, flight)
                 self._send_rows(link, flight)
+                self._send_picture(link, flight)
                 answers, arrivals = link.turn(self._patience_s(flight), self._wake)
                 self._take(answers, flight)
                 self._hear(arrivals, link, flight)
@@ -222,6 +233,14 @@ class Courier:
                 self._send(link, flight, message, row.seq)
             else:
                 flight.unsendable(row.seq)
+
+    def _send_picture(self, link: Link, flight: Flight) -> None:
+        if flight.in_flight or self._unsaid:
+            return
+        with self._lock:
+            picture = self._pictures.popleft() if self._pictures else None
+        if picture is not None and link.fits(picture):
+            self._send(link, flight, picture, None)
 
     def _next_row(self, flight: Flight, now_s: float) -> Row | None:
         while (seq := flight.retry(now_s)) is not None:

@@ -339,6 +339,7 @@ def alert_event(
     clock: ClockQuality,
     model: ModelIdentity | None = None,
     handled: Handled | None = None,
+    snapshot: Literal["none", "mqtt"] = "none",
 ) -> bytes:
     """Write one alert as it goes over the wire; sentences and members beyond the contract's bounds are cut off.
 
@@ -381,6 +382,7 @@ def alert_event(
         merged_into=alert.merged_into,
         ended=group.ended,
         handled=handled,
+        snapshot=snapshot,
     )
     return encode(_enveloped(data, node, captured))
 
