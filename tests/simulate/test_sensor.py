@@ -102,7 +102,7 @@ def test_contrast_never_grows_with_range(
     weather = Weather(air_c=air_c, fog_m=fog_m, rain_mm_h=rain_mm_h, snowfall_mm_h=snowfall_mm_h)
     near, far = (float(through_air(warm_c, range_m, weather)) - air_c for range_m in (near_m, near_m + farther_m))
     assert abs(far) <= abs(near) + 1e-4
-    assert near * far >= -1e-6
+    assert near * far >= 0 or abs(far) <= 1e-4  # what is left of it is rounding
 
 
 @given(thinner_m=st.floats(20, 2000), factor=st.floats(1, 10))
