@@ -96,6 +96,7 @@ def test_three_thousand_revisions_a_second_on_one_core(roomy: Mosquitto, tmp_pat
 def test_memory_is_flat_under_live_alerts(minutes: float, roomy: Mosquitto, tmp_path: Path):
     """Groups come, change and end, a page is open all the time: after the first moments nothing grows."""
     station = Process(roomy.port, f"sqlite:///{tmp_path}/flat.sqlite")
+    eventually(lambda: station.health()["fault"] is None)  # until it has subscribed, what is said is for nobody
     nodes, said, over = Nodes(roomy.port), 0, threading.Event()
 
     def watch() -> None:
