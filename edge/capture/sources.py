@@ -10,7 +10,8 @@ from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import ConfigError
 
-_KNOWN = "footage:PATH, usb:WHICH (edge cameras lists them)"
+_KNOWN = "footage:PATH, usb:WHICH (edge cameras lists them), rtsp://, udp://, srt://, http://, gstreamer:PIPELINE"
+_STREAMS = ("rtsp", "rtsps", "udp", "srt", "http", "https", "gstreamer")
 
 
 def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *, base: Path) -> Camera:
@@ -36,4 +37,8 @@ def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *
         from edge.capture.usb import UsbCamera  # noqa: PLC0415  (a node without a USB camera does not pay for it)
 
         return UsbCamera(config, clock, base=base, stopping=stopping)
+    if kind in _STREAMS:
+        from edge.capture.stream import StreamCamera  # noqa: PLC0415
+
+        return StreamCamera(config, clock, base=base, stopping=stopping)
     raise ConfigError(f"camera.source = '{config.source}': unknown kind of source; known: {_KNOWN}")

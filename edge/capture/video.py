@@ -1,6 +1,7 @@
-"""Video files through PyAV, imported here only: reads any clip, writes lossless ones and ones to look at."""
+"""Video through PyAV, imported here only: reads clips and live streams, writes lossless clips and ones to look at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +94,108 @@ class VideoReader:
         return float(self._container.duration) / av.time_base if alone and self._container.duration else None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came out of a live stream: a picture, a packet of data, or a damaged picture (neither).
+
+    Attributes:
+        stamp_s: presentation time on the stream's own clock; ``None`` when it has none.
+        utc_s: the same moment on the sender's wall clock, from RTCP sender reports; ``None`` without any.
+        pixels: (H, W) grey.
+        data: the payload of a data track, KLV for example.
+    """
+
+    stamp_s: float | None
+    utc_s: float | None = None
+    pixels: Pixels | None = None
+    data: bytes | None = None
+
+
+class LiveVideo:
+    """Iterates over what arrives on a live stream. Nothing is kept waiting: who reads slowly gets the backlog at once."""
+
+    def __init__(
+        self, source: Any, *, name: str, timeout_s: float, options: Mapping[str, str], container: str | None = None
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            source: a URL, or an object whose ``read(n)`` gives bytes.
+            name: what to call it in messages; a URL may hold a password, a message may not.
+            timeout_s: for the opening and for each wait.
+            options: FFmpeg's, by name.
+            container: FFmpeg's name of the container; ``None``: it finds out.
+        """
+        self._source = source
+        self._name = name
+        self._timeout_s = timeout_s
+        self._options = dict(options)
+        self._format = container
+        self._container: Any = None
+
+    def __enter__(self) -> Self:
+        """Connect, and read until the streams are known.
+
+        Raises:
+            CameraError: nobody answers, access is refused, or there is no video in it.
+        """
+        try:
+            self._container = av.open(
+                self._source,
+                format=self._format,
+                options=self._options,
+                timeout=None if self._format else (self._timeout_s, self._timeout_s),
+            )
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise CameraError(f"{self._name}: cannot be opened: {_reason(error)}") from error
+        if not self._container.streams.video:
+            self.__exit__(None, None, None)
+            raise CameraError(f"{self._name}: there is no video in it")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def __iter__(self) -> Iterator[Arrived]:
+        """Yield what arrives.
+
+        Raises:
+            CameraError: the stream ends, is cut, or nothing comes for ``timeout_s``.
+        """
+        video = self._container.streams.video[0]
+        video.thread_type = "SLICE"  # frame threads would hold back one picture each
+        chosen = [video, *self._container.streams.data]
+        try:
+            for packet in self._container.demux(chosen):
+                if packet.stream is video:
+                    yield from self._decode(packet)
+                elif packet.size:
+                    yield Arrived(_seconds(packet.pts, packet.time_base), data=bytes(packet))
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise CameraError(f"{self._name}: lost: {_reason(error)}") from error
+        raise CameraError(f"{self._name}: the stream has ended")
+
+    def _decode(self, packet: Any) -> Iterator[Arrived]:
+        try:
+            pictures = packet.decode()
+        except (av.error.InvalidDataError, av.error.ArgumentError):  # this packet only; the next may be good
+            yield Arrived(None)
+            return
+        for picture in pictures:
+            stamp_s = _seconds(picture.pts, picture.time_base)
+            if picture.is_corrupt:
+                yield Arrived(stamp_s)
+                continue
+            began_us = getattr(self._container, "start_time_realtime", None)  # PyAV before 18.1 does not tell
+            utc_s = began_us / 1e6 + stamp_s if began_us and stamp_s is not None else None
+            yield Arrived(stamp_s, utc_s, _grey(picture))
+
+
 class VideoWriter:
     """Writes grey pictures as lossless FFV1 (``.mkv``) or 8-bit colour pictures for people as H.264 (``.mp4``)."""
 
@@ -143,6 +246,21 @@ class VideoWriter:
             for packet in self._stream.encode():
                 self._container.mux(packet)
         self._container.close()
+
+
+def _seconds(pts: int | None, time_base: Fraction | None) -> float | None:
+    return None if pts is None or time_base is None else float(pts * time_base)
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong without the URL, which FFmpeg puts into its messages together with the password in it."""
+    if isinstance(error, av.error.ExitError):
+        return "nothing came in time"
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return "this build of FFmpeg does not know the protocol"
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        return "it asks for a name and a password, or refuses them: camera.username, camera.password_file"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _grey(picture: Any) -> Pixels:
