@@ -55,10 +55,9 @@ class Program:
                 pipe.close()
 
     def read(self, most: int) -> bytes:
-        """Give up to ``most`` bytes; nothing when the program has ended.
+        """Give up to ``most`` bytes; nothing when the program has ended or was silent for ``timeout_s``.
 
-        Raises:
-            TimeoutError: it wrote nothing for ``timeout_s``.
+        No exception: PyAV, which calls this, would print it and go on.
         """
         process = self._process
         if process is None or process.stdout is None or process.stderr is None:
@@ -73,7 +72,8 @@ class Program:
             if out in ready:
                 return os.read(out, most)
             if not ready:
-                raise TimeoutError(f"nothing came for {self._timeout_s:g} s")
+                self._complaints = f"nothing came for {self._timeout_s:g} s".encode()
+                return b""
 
     @property
     def complaint(self) -> str:

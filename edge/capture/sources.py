@@ -10,7 +10,7 @@ from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import ConfigError
 
-_KNOWN = "footage:PATH, usb:WHICH (edge cameras lists them), rtsp://, udp://, srt://, http://, gstreamer:PIPELINE"
+_KNOWN = "footage:PATH, usb:WHICH, rtsp://, udp://, srt://, http://, gstreamer:PIPELINE"
 _STREAMS = ("rtsp", "rtsps", "udp", "srt", "http", "https", "gstreamer")
 
 

@@ -68,11 +68,13 @@ class CameraConfig(Section):
     id: Slug = Field(description="name of the camera in topics and alerts")
     source: str = Field(
         min_length=1,
-        description="what to open: footage:PATH, usb:WHICH (see edge cameras), rtsp://, udp://, srt://, http://, "
-        "gstreamer:PIPELINE",
+        description="what to open: footage:PATH, usb:WHICH (auto, VENDOR:PRODUCT, VENDOR:PRODUCT:SERIAL, a port such as "
+        "1-1.2, or a path in /dev), rtsp://, udp://, srt://, http://, gstreamer:PIPELINE",
     )
     profile: str = Field(
-        "auto", min_length=1, description="what a USB camera sends: auto, a name that edge cameras lists, or FILE.toml"
+        "auto",
+        min_length=1,
+        description="what a USB camera sends: auto, a file name in edge/capture/profiles, or FILE.toml",
     )
     size_px: tuple[Pixels, Pixels] | None = Field(
         None, description="width and height to ask of a USB camera; empty: the profile's first that it offers"
