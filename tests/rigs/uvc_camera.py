@@ -249,7 +249,10 @@ def main() -> None:
     args = parser.parse_args()
     args.formats = args.formats.split(",")
     args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
-    camera, link, idle_s = Camera(args, Pictures(args.clip, args.style)), plug(args.port), 0.5
+    pictures = Pictures(args.clip, args.style)
+    # what is loaded at first use comes from the host's disk, and while the guest waits for that its clock runs fast
+    pictures.frame(args.formats[0], 0, *args.sizes[0])
+    camera, link, idle_s = Camera(args, pictures), plug(args.port), 0.5
     say("plugged")
     while True:
         ready, _, _ = select.select([sys.stdin, *([link] if link else [])], [], [], min(idle_s, 0.5))
