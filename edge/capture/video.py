@@ -19,13 +19,31 @@ _EIGHT_BITS = 8
 _MISSING_TAIL_FRAMES = 2.5  # a clip that ends this many frames before its stated duration was cut
 
 
-class VideoReader:
+class _Held:
+    """A container that is closed when the ``with`` block ends, and at once where it holds no video."""
+
+    _container: Any = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file, hang up the stream."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _hold_video(self, name: object) -> None:
+        if not self._container.streams.video:
+            self.__exit__(None, None, None)
+            raise CameraError(f"{name}: holds no video stream")
+
+
+class VideoReader(_Held):
     """Iterates ``(t_s, pixels)`` over the first video stream of a file; grey, at the depth it was recorded with."""
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet."""
         self._path = path
-        self._container: Any = None
 
     def __enter__(self) -> Self:
         """Open the file.
@@ -39,18 +57,8 @@ class VideoReader:
             size = self._path.stat().st_size if self._path.exists() else None
             why = "the file is empty" if size == 0 else f"not a readable video: {error}"
             raise CameraError(f"{self._path}: {why}") from error
-        if not self._container.streams.video:
-            self.__exit__(None, None, None)
-            raise CameraError(f"{self._path}: holds no video stream")
+        self._hold_video(self._path)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
 
     @property
     def frames_expected(self) -> int | None:
@@ -111,7 +119,7 @@ class Arrived:
     data: bytes | None = None
 
 
-class LiveVideo:
+class LiveVideo(_Held):
     """Iterates over what arrives on a live stream. Nothing is kept waiting: who reads slowly gets the backlog at once."""
 
     def __init__(
@@ -131,7 +139,6 @@ class LiveVideo:
         self._timeout_s = timeout_s
         self._options = dict(options)
         self._format = container
-        self._container: Any = None
 
     def __enter__(self) -> Self:
         """Connect, and read until the streams are known.
@@ -148,18 +155,8 @@ class LiveVideo:
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise CameraError(f"{self._name}: cannot be opened: {_reason(error)}") from error
-        if not self._container.streams.video:
-            self.__exit__(None, None, None)
-            raise CameraError(f"{self._name}: there is no video in it")
+        self._hold_video(self._name)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Hang up."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
 
     def __iter__(self) -> Iterator[Arrived]:
         """Yield what arrives.

@@ -8,7 +8,7 @@ There is one module for each family of tables: a setting is added there, a new t
 """
 
 from edge.config.camera import CameraConfig, LineConfig, ZoneConfig
-from edge.config.delivery import DeliveryConfig, from_base
+from edge.config.delivery import BrokerConfig, DeliveryConfig, from_base
 from edge.config.loading import Loaded, load, load_as, resolve
 from edge.config.markdown import reference
 from edge.config.node import LogConfig, MetricsConfig, NodeConfig
@@ -21,6 +21,7 @@ from edge.config.whole import PRESETS, Config
 __all__ = [
     "PRESETS",
     "AlertsConfig",
+    "BrokerConfig",
     "CameraConfig",
     "Config",
     "DeliveryConfig",

@@ -8,8 +8,8 @@ from pydantic import Field
 from edge.config.section import Section
 
 
-class DeliveryConfig(Section):
-    """``[delivery]``: the broker."""
+class BrokerConfig(Section):
+    """Where the broker is and how we show who we are: the same words for a node and for a station."""
 
     host: str = Field("127.0.0.1", min_length=1, description="name or address of the MQTT broker")
     port: int = Field(1883, ge=1, le=65535, description="its port; 8883 is usual with tls")
@@ -18,11 +18,17 @@ class DeliveryConfig(Section):
     password_file: str | None = Field(None, description="file with the password on its first line; never the password")
     tls: bool = Field(default=False, description="encrypt and verify the broker's certificate")
     tls_verify: bool = Field(
-        default=True, description="false: believe any broker; whoever stands in between can silence every alert"
+        default=True,
+        description="false: believe any broker; whoever stands in between can silence or forge every alert",
     )
     tls_ca_file: str | None = Field(None, description="certificate authority of the broker; empty: the system's")
-    tls_cert_file: str | None = Field(None, description="this node's certificate, where the broker asks for one")
+    tls_cert_file: str | None = Field(None, description="our own certificate, where the broker asks for one")
     tls_key_file: str | None = Field(None, description="key of that certificate")
+
+
+class DeliveryConfig(BrokerConfig):
+    """``[delivery]``: the broker."""
+
     keepalive_s: int = Field(30, ge=5, le=1200, description="a silent link is noticed after 1.5 of these")
     connect_timeout_s: float = Field(
         10.0, ge=0.5, le=120.0, description="a broker that does not answer for this long is tried again later"

@@ -2,11 +2,11 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from edge.config import DeliveryConfig, LogConfig, Section, Slug, load_as
+from edge.config import BrokerConfig, DeliveryConfig, LogConfig, Section, Slug, load_as
 from edge.errors import ConfigError
 
 MIN_TOKEN_CHARS = 16
@@ -17,21 +17,9 @@ _WINDOW = 512  # unacknowledged messages: one commit to disk must pay for many o
 Days = Annotated[float, Field(ge=0.01, le=36500.0)]
 
 
-class BrokerConfig(Section):
-    """``[delivery]``: the broker, with the same names as in the node's file."""
+class IngestConfig(BrokerConfig):
+    """``[delivery]``: the broker, with the same names as in the node's file, and shorter patience."""
 
-    host: str = Field("127.0.0.1", min_length=1, description="name or address of the MQTT broker")
-    port: int = Field(1883, ge=1, le=65535, description="its port; 8883 is usual with tls")
-    mqtt_version: Literal["auto", "5", "3.1.1"] = Field("auto", description="auto: 5, and 3.1.1 where 5 is refused")
-    username: str | None = Field(None, description="user name, where the broker wants one")
-    password_file: str | None = Field(None, description="file with the password on its first line; never the password")
-    tls: bool = Field(default=False, description="encrypt and verify the broker's certificate")
-    tls_verify: bool = Field(
-        default=True, description="false: believe any broker; whoever stands in between can forge every alert"
-    )
-    tls_ca_file: str | None = Field(None, description="certificate authority of the broker; empty: the system's")
-    tls_cert_file: str | None = Field(None, description="this station's certificate, where the broker asks for one")
-    tls_key_file: str | None = Field(None, description="key of that certificate")
     keepalive_s: int = Field(5, ge=5, le=1200, description="a silent link is noticed after 1.5 of these")
     connect_timeout_s: float = Field(
         5.0, ge=0.5, le=120.0, description="a broker that does not answer for this long is tried again"
@@ -111,7 +99,7 @@ class StationConfig(Section):
     """A whole configuration file of the station."""
 
     name: Slug = Field("station", description="name of this station at the broker; one per broker")
-    delivery: BrokerConfig = Field(default_factory=BrokerConfig)
+    delivery: IngestConfig = Field(default_factory=IngestConfig)
     web: WebConfig = Field(default_factory=WebConfig)
     store: StoreConfig = Field(default_factory=StoreConfig)
     presence: PresenceConfig = Field(default_factory=PresenceConfig)

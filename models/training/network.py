@@ -227,12 +227,12 @@ def start_from_coco(net: PersonNet, weights: Path, pictures: Tensor) -> None:
     state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
     fused = {}
     for name, layer in net.named_modules():
-        source = _coco_name(name)
-        if isinstance(layer, ConvAct) and source is not None and f"{source}.conv.weight" in state:
+        source = _coco_name(name) if isinstance(layer, ConvAct) else None
+        if source is not None and f"{source}.conv.weight" in state:
             weight = state[f"{source}.conv.weight"]
             weight = fold_stem(weight) * STEM_SCALE if name == "stem" else weight
             fused[name] = (weight, state[f"{source}.conv.bias"])
-    for k in range(2):
+    for k in range(len(net.heads) - 1):
         weight = torch.cat((state[f"preg.{k}.weight"], state[f"pobj.{k}.weight"]))
         fused[f"heads.{k + 1}.out"] = (weight, torch.cat((state[f"preg.{k}.bias"], state[f"pobj.{k}.bias"])))
     take_over(net, fused, pictures)

@@ -49,6 +49,53 @@ def test_export_agrees_with_torch(tmp_path: Path) -> None:
     assert (tmp_path / "net.onnx").stat().st_size > 100_000
 
 
+@pytest.mark.parametrize("size", network.SIZES)
+def test_every_size_is_exported_with_the_cells_that_answer(size: str, tmp_path: Path) -> None:
+    """Each entry of the table can be shipped: its graph answers once for each cell of the strides that it has."""
+    torch.manual_seed(0)
+    net = network.PersonNet(size)
+    export(net, tmp_path / "net.onnx", (64, 96))
+    boxes, _ = network.flatten(net.eval()(torch.zeros(1, 1, 64, 96)))
+    centres, _ = network.cell_centres(64, 96, len(net.heads))
+    assert boxes.shape[1] == len(centres)
+
+
+def test_a_run_from_a_release_starts_where_the_release_stands(tmp_path: Path) -> None:
+    """Exported and taken over again, a network that has been told something answers on those pictures as before."""
+    torch.manual_seed(0)
+    released, started = network.PersonNet(), network.PersonNet()
+    pictures = torch.rand(4, 1, 64, 96) * 255
+    for _ in range(3):
+        released.train()(pictures)
+    released.eval()
+    export(released, tmp_path / "net.onnx", (64, 96))
+    network.start_from_release(started, tmp_path / "net.onnx", pictures)
+    with torch.no_grad():
+        pairs = zip(released(pictures), started.eval()(pictures), strict=True)
+        assert all(torch.allclose(theirs, ours, atol=1e-3) for theirs, ours in pairs)
+
+
+def test_a_run_from_coco_takes_the_layers_that_correspond(tmp_path: Path) -> None:
+    """Weights of the published names land in their layers; the stride-4 level, which has none, keeps its random start."""
+    torch.manual_seed(0)
+    net, state = network.PersonNet(), {}
+    for name, layer in net.named_modules():
+        source = network._coco_name(name) if isinstance(layer, network.ConvAct) else None
+        if source is not None and not name.startswith(("td2", "lat3")):
+            shape = (16, 12, 3, 3) if name == "stem" else layer.conv.weight.shape
+            state[f"{source}.conv.weight"] = torch.randn(shape) * 0.1
+            state[f"{source}.conv.bias"] = torch.zeros(shape[0])
+    for k in range(2):
+        state |= {f"preg.{k}.weight": torch.randn(4, 64, 1, 1), f"preg.{k}.bias": torch.zeros(4)}
+        state |= {f"pobj.{k}.weight": torch.randn(1, 64, 1, 1), f"pobj.{k}.bias": torch.zeros(1)}
+    torch.save(state, tmp_path / "coco.pt")
+    before = net.heads[0].out.weight.clone()
+    network.start_from_coco(net, tmp_path / "coco.pt", torch.rand(2, 1, 64, 96) * 255)
+    assert torch.equal(net.stage3[0][1].conv.weight, state["stage3.0.1.conv.weight"])
+    assert torch.equal(net.heads[1].out.weight[4:], state["pobj.0.weight"])
+    assert torch.equal(net.heads[0].out.weight, before)
+
+
 def test_cells_near_a_person_answer_for_it() -> None:
     """Of untrained boxes the chosen cells lie around the person's centre, and each cell answers for one person."""
     centres, strides = network.cell_centres(96, 160)

@@ -18,7 +18,7 @@ from edge.delivery.brokers import Mosquitto
 from edge.station import schema
 from edge.station.archive import Archive
 from edge.station.ingest import Ingest
-from edge.station.settings import BrokerConfig
+from edge.station.settings import IngestConfig
 from edge.station.store import Store
 
 pytestmark = pytest.mark.broker
@@ -44,7 +44,7 @@ def start(broker: Mosquitto, database: Store) -> Iterator[Callable[[], Ingest]]:
     started: list[Ingest] = []
 
     def begin() -> Ingest:
-        config = BrokerConfig(port=broker.port).as_delivery()
+        config = IngestConfig(port=broker.port).as_delivery()
         config = config.model_copy(update={"backoff_max_s": 0.2, "connect_timeout_s": 1.0})
         started.append(Ingest(config, database, lambda _changes: None, name="test", clock=SystemClock()))
         started[-1].start()
@@ -215,11 +215,11 @@ _STATION = textwrap.dedent("""
     from edge.clock import SystemClock
     from edge.config import LogConfig
     from edge.station.ingest import Ingest
-    from edge.station.settings import BrokerConfig
+    from edge.station.settings import IngestConfig
     from edge.station.store import Store
     log.configure(LogConfig())
     port, file = int(sys.argv[1]), sys.argv[2]
-    ingest = Ingest(BrokerConfig(port=port).as_delivery(), Store(f"sqlite:///{file}"), lambda c: None, name="killed",
+    ingest = Ingest(IngestConfig(port=port).as_delivery(), Store(f"sqlite:///{file}"), lambda c: None, name="killed",
                     clock=SystemClock())
     ingest.start()
     while ingest.fault: threading.Event().wait(0.01)
@@ -252,7 +252,7 @@ def test_a_killed_station_loses_nothing_and_doubles_nothing(
         process.stdout.close()
     store = Store(f"sqlite:///{file}")
     ingest = Ingest(
-        BrokerConfig(port=broker.port).as_delivery(), store, lambda _changes: None, name="killed", clock=SystemClock()
+        IngestConfig(port=broker.port).as_delivery(), store, lambda _changes: None, name="killed", clock=SystemClock()
     )
     ingest.start()
     eventually(lambda: count(store, schema.revision) == sent, 20.0)
