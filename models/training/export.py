@@ -1,4 +1,4 @@
-"""The network as the node loads it: ``uint8`` grey in, one tensor of boxes out, any size in multiples of 32.
+"""The network as the node loads it: ``uint8`` grey in, one tensor of boxes out, any size in multiples of 32 (64 for the tiny one).
 
 Batch normalisation goes into the convolutions by hand rather than by ONNX Runtime at load, so that other runtimes and
 a reader see the same layers.
@@ -33,7 +33,7 @@ class Exported(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(1, 1, H, W) uint8 to (1, N, 5) float32."""
-        boxes, logits = flatten(self.net(image))
+        boxes, logits = flatten(self.net(image), self.net.strides_px)
         return torch.cat((boxes, logits.sigmoid().unsqueeze(-1)), -1)
 
 
@@ -60,11 +60,12 @@ def export(net: PersonNet, path: Path, size_px: tuple[int, int] = (512, 640)) ->
     graph = onnx.load(str(path))
     # The exporter forgets how wide a row is; whoever reads the file should not have to run it to learn that.
     graph.graph.output[0].type.tensor_type.shape.dim[2].dim_value = 5
+    onnx.helper.set_model_props(graph, {"multiple_px": str(net.multiple_px)})
     onnx.checker.check_model(graph, full_check=True)
     onnx.save(graph, str(path))
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
-    for height_px, width_px in (size_px, (288, 384), (96, 160)):
+    for height_px, width_px in (size_px, (320, 384), (128, 192)):
         noise = rng.integers(0, 256, (1, 1, height_px // 8, width_px // 8), np.uint8).repeat(8, 2).repeat(8, 3)
         theirs = cast("np.ndarray[tuple[int, ...], np.dtype[np.float32]]", session.run(None, {"image": noise})[0])
         with torch.no_grad():

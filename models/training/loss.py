@@ -36,8 +36,9 @@ def detection_loss(
         persons: per crop (G, 4) boxes, x0, y0, x1, y1 in pixels.
         ignored: per crop (I, 4) areas in which empty cells cost nothing.
     """
-    boxes, logits = flatten(maps)
-    centres, strides = cell_centres(*size_px, len(maps))
+    strides_px = [size_px[0] // m.shape[-2] for m in maps]
+    boxes, logits = flatten(maps, strides_px)
+    centres, strides = cell_centres(*size_px, strides_px)
     target = torch.zeros_like(logits)
     weight = torch.ones_like(logits)
     box_losses = []
@@ -60,7 +61,7 @@ def detection_loss(
     score_loss = (cost * weight * focus).sum() / chosen
     box_loss = torch.cat(box_losses).sum() / chosen if box_losses else boxes.sum() * 0
     total = score_loss + BOX_WEIGHT * box_loss
-    return total, {"score": float(score_loss), "box": float(box_loss), "cells": float(chosen)}
+    return total, {"score": score_loss.item(), "box": box_loss.item(), "cells": float(chosen)}
 
 
 @torch.no_grad()

@@ -39,7 +39,7 @@ class Found:
 
 
 class Detector:
-    """An exported file, one thread. Pictures are padded to multiples of 32 with their mean level.
+    """An exported file, one thread. Pictures are padded with their mean level to the multiple that the file wants.
 
     ``enlarge`` is how much a picture is scaled up first; the boxes come back in its own pixels.
     """
@@ -48,6 +48,7 @@ class Detector:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.multiple_px = int(self.session.get_modelmeta().custom_metadata_map.get("multiple_px", "32"))
         self.nms_iou = nms_iou
         self.enlarge = enlarge
 
@@ -57,8 +58,9 @@ class Detector:
             how = cv2.INTER_LINEAR
             grey = np.asarray(cv2.resize(grey, None, fx=self.enlarge, fy=self.enlarge, interpolation=how), np.uint8)
         h, w = grey.shape
-        if h % 32 or w % 32:
-            grey = np.pad(grey, ((0, -h % 32), (0, -w % 32)), constant_values=int(grey.mean()))
+        if h % self.multiple_px or w % self.multiple_px:
+            more = ((0, -h % self.multiple_px), (0, -w % self.multiple_px))
+            grey = np.pad(grey, more, constant_values=int(grey.mean()))
         rows = np.asarray(self.session.run(None, {"image": grey[None, None]})[0], np.float32)[0]
         rows = suppress(rows, score, self.nms_iou)
         rows[:, :4] = np.clip(rows[:, :4], 0, [w, h, w, h]) / self.enlarge

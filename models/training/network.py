@@ -18,7 +18,8 @@ cancel before the first layer sees them; clipped pixels are all that remains of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -29,6 +30,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 STRIDES_PX = (4, 8, 16)
+"""Of the levels that answer, in pixels of the picture the trunk sees."""
+
 SPREAD_FLOOR_LEVELS = 6.0
 """Added to the picture's standard deviation: a featureless picture must not be blown up to noise."""
 
@@ -128,26 +131,31 @@ class Size:
     ``near`` is the width of the stride-4 level, ``heads`` that of the heads; a single head answers at stride 4 for
     people of all sizes (the centre-point design, after arXiv:1904.07850).
 
-    Without channels at stride 2 the stem goes to stride 4 at once: on the processor a layer at stride 2 costs as much as
-    everything from stride 8 down, because it is bound by memory and not by sums.
+    ``shrink`` averages so many pixels in each direction before the trunk. Two makes a network of a quarter of the cost
+    that can start from the weights of the full one; networks with fewer channels at full resolution, which cost the
+    same, can not, and were far behind after as long a training (see the card).
     """
 
     stages: tuple[int, int, int, int, int]
     blocks: tuple[int, int, int, int]
     near: int
     heads: tuple[int, ...]
+    shrink: int = 1
 
 
+_FULL = Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(16, 64, 64))
 SIZES = {
-    "thermal-person": Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(16, 64, 64)),
-    "thermal-person-tiny": Size((0, 16, 32, 64, 96), (0, 1, 2, 1), near=12, heads=(8, 32, 32)),
-    "centre": Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(32,)),
-    "centre-tiny": Size((0, 16, 32, 64, 96), (0, 1, 2, 1), near=16, heads=(16,)),
+    "thermal-person": _FULL,
+    "thermal-person-tiny": replace(_FULL, shrink=2),
+    "centre": replace(_FULL, heads=(32,)),
 }
 
 
 class PersonNet(nn.Module):
-    """Grey picture (N, 1, H, W), 0..255, H and W multiples of 32, to raw maps or decoded boxes."""
+    """Grey picture (N, 1, H, W), 0..255, H and W multiples of ``multiple_px``, to raw maps.
+
+    ``strides_px`` are those of the maps, in pixels of the picture.
+    """
 
     def __init__(self, size: str = "thermal-person") -> None:
         super().__init__()
@@ -155,12 +163,10 @@ class PersonNet(nn.Module):
         s = SIZES[size]
         c1, c2, c3, c4, c5 = s.stages
         n2, n3, n4, n5 = s.blocks
-        if c1:
-            self.stem = ConvAct(1, c1, 6, 2)
-            self.stage2: nn.Module = nn.Sequential(separable(c1, c2, 3, 2), CrossStage(c2, c2, n2, True))
-        else:
-            self.stem = ConvAct(1, c2, 8, 4)
-            self.stage2 = nn.Identity()
+        self.strides_px = tuple(s.shrink * stride_px for stride_px in STRIDES_PX[: len(s.heads)])
+        self.shrink = nn.AvgPool2d(s.shrink) if s.shrink > 1 else nn.Identity()
+        self.stem = ConvAct(1, c1, 6, 2)
+        self.stage2 = nn.Sequential(separable(c1, c2, 3, 2), CrossStage(c2, c2, n2, True))
         self.stage3 = nn.Sequential(separable(c2, c3, 3, 2), CrossStage(c3, c3, n3, True))
         self.stage4 = nn.Sequential(separable(c3, c4, 3, 2), CrossStage(c4, c4, n4, True))
         self.stage5 = nn.Sequential(separable(c4, c5, 3, 2), Pools(c5), CrossStage(c5, c5, n5, False))
@@ -174,9 +180,14 @@ class PersonNet(nn.Module):
         widths = zip((s.near, c3, c4), s.heads, strict=False)
         self.heads = nn.ModuleList([Head(c_in, channels) for c_in, channels in widths])
 
+    @property
+    def multiple_px(self) -> int:
+        """Sides of the picture are multiples of this: the deepest stage lies at stride 32 of what the trunk sees."""
+        return 8 * self.strides_px[0]
+
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Raw maps (N, 5, H / stride, W / stride), one for each stride that answers."""
-        x2 = self.stage2(self.stem(even_out(picture)))
+        x2 = self.stage2(self.stem(even_out(self.shrink(picture.float()))))
         x3 = self.stage3(x2)
         x4 = self.stage4(x3)
         m4 = self.td4(torch.cat((self.up(self.lat5(self.stage5(x4))), x4), 1))
@@ -187,20 +198,16 @@ class PersonNet(nn.Module):
 
 def even_out(picture: Tensor) -> Tensor:
     """The picture at zero mean and about unit spread, each picture by itself."""
-    picture = picture.float()
     mean = picture.mean((1, 2, 3), keepdim=True)
     centred = picture - mean
     spread = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
     return centred / (spread + SPREAD_FLOOR_LEVELS)
 
 
-def flatten(maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Maps to boxes (N, A, 4) as x0, y0, x1, y1 in input pixels, and person logits (N, A).
-
-    The maps are those of the first strides of ``STRIDES_PX``.
-    """
+def flatten(maps: list[Tensor], strides_px: Sequence[int] = STRIDES_PX) -> tuple[Tensor, Tensor]:
+    """Maps to boxes (N, A, 4) as x0, y0, x1, y1 in input pixels, and person logits (N, A)."""
     boxes, logits = [], []
-    for stride_px, m in zip(STRIDES_PX, maps, strict=False):
+    for stride_px, m in zip(strides_px, maps, strict=True):
         rows, columns = m.shape[-2:]
         row = torch.arange(rows, device=m.device).view(1, rows, 1)
         column = torch.arange(columns, device=m.device).view(1, 1, columns)
@@ -212,10 +219,10 @@ def flatten(maps: list[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.cat(boxes, 1), torch.cat(logits, 1)
 
 
-def cell_centres(height_px: int, width_px: int, levels: int = len(STRIDES_PX)) -> tuple[Tensor, Tensor]:
+def cell_centres(height_px: int, width_px: int, strides_px: Sequence[int] = STRIDES_PX) -> tuple[Tensor, Tensor]:
     """Centres (A, 2) in input pixels and strides (A,) of all cells, in the order of :func:`flatten`."""
     centres, strides = [], []
-    for stride_px in STRIDES_PX[:levels]:
+    for stride_px in strides_px:
         y, x = torch.meshgrid(torch.arange(height_px // stride_px), torch.arange(width_px // stride_px), indexing="ij")
         centres.append((torch.stack((x, y), -1).reshape(-1, 2) + 0.5) * stride_px)
         strides.append(torch.full((centres[-1].shape[0],), float(stride_px)))

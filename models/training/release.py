@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 DATA = (
     (
         "HIT-UAV (CC BY 4.0): Suo et al., HIT-UAV: A high-altitude infrared thermal dataset for Unmanned Aerial "
@@ -25,14 +27,15 @@ DATA = (
 LICENCE = "Apache-2.0, with the open questions about its ancestry told in models/README.md"
 
 
-def release(onnx: Path, into: Path, name: str, version: str, told: dict[str, Any]) -> None:
-    """Copies ``onnx`` to ``into/name.onnx`` and writes ``name.toml``.
+def release(file: Path, into: Path, name: str, version: str, told: dict[str, Any]) -> None:
+    """Copies ``file`` to ``into/name.onnx`` and writes ``name.toml``.
 
     ``told`` holds the sections ``thresholds``, ``training`` and ``scores`` and ``smallest_height_px``.
     """
     target = into / f"{name}.onnx"
-    if onnx.resolve() != target.resolve():
-        shutil.copyfile(onnx, target)
+    if file.resolve() != target.resolve():
+        shutil.copyfile(file, target)
+    multiple_px = next((int(p.value) for p in onnx.load(target).metadata_props if p.key == "multiple_px"), 32)
     top = {
         "id": name,
         "version": version,
@@ -48,7 +51,7 @@ def release(onnx: Path, into: Path, name: str, version: str, told: dict[str, Any
             "channels": 1,
             "height_px": 512,
             "width_px": 640,
-            "multiple_px": 32,
+            "multiple_px": multiple_px,
             "dynamic": True,
             "polarity": "any",
         },

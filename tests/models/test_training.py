@@ -54,9 +54,9 @@ def test_every_size_is_exported_with_the_cells_that_answer(size: str, tmp_path: 
     """Each entry of the table can be shipped: its graph answers once for each cell of the strides that it has."""
     torch.manual_seed(0)
     net = network.PersonNet(size)
-    export(net, tmp_path / "net.onnx", (64, 96))
-    boxes, _ = network.flatten(net.eval()(torch.zeros(1, 1, 64, 96)))
-    centres, _ = network.cell_centres(64, 96, len(net.heads))
+    export(net, tmp_path / "net.onnx", (64, 128))
+    boxes, _ = network.flatten(net.eval()(torch.zeros(1, 1, 64, 128)), net.strides_px)
+    centres, _ = network.cell_centres(64, 128, net.strides_px)
     assert boxes.shape[1] == len(centres)
 
 
