@@ -12,6 +12,7 @@ PLAN_OPTIONS: dict[str, type] = {
     "size": str,
     "steps": int,
     "seed": int,
+    "crop_px": int,
     "threads": int,
     "workers": int,
     "rate": float,

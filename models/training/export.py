@@ -1,4 +1,4 @@
-"""The network as the node loads it: ``uint8`` grey in, one tensor of boxes out, any size in multiples of 32 (64 for the tiny one).
+"""The network as the node loads it: ``uint8`` grey in, one tensor of boxes out, sides in multiples of 32 (tiny: 64).
 
 Batch normalisation goes into the convolutions by hand rather than by ONNX Runtime at load, so that other runtimes and
 a reader see the same layers.
