@@ -90,7 +90,7 @@ def suppress(boxes: Array, scores: Array, kinds: Array, iou: float) -> npt.NDArr
             over &= groups[: len(over), None] == groups
         best = _best_of_block(over[:, : len(over)].tolist())
         kept.append(order[best])
-        rest = ~over[best].any(axis=0)
+        rest = ~np.logical_or.reduce(over[best])
         rest[: len(over)] = False
         order, sides = order[rest], sides[:, rest]
         groups = None if groups is None else groups[rest]

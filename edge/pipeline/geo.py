@@ -7,7 +7,6 @@ the picture, else the pose of the camera, else only where the carrier is, with a
 import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from edge.pipeline.rays import Around, Eye, Matrix, View
@@ -164,17 +163,37 @@ def _mean_direction(bearings_deg: Sequence[float]) -> float | None:
 def _homography(origin: Origin, corners: Sequence[LatLon], size_px: tuple[int, int]) -> Matrix | None:
     """Span the picture over its four corners; ``None`` when they span nothing."""
     width_px, height_px = size_px
-    picture = np.array([[0, 0], [width_px, 0], [width_px, height_px], [0, height_px]], np.float32)
+    picture = np.array([[0, 0], [width_px, 0], [width_px, height_px], [0, height_px]], np.float64)
     ground = np.array([origin.to_metres(*corner) for corner in corners])
-    middle = ground.mean(axis=0)  # float32 inside: small numbers first
+    middle = ground.mean(axis=0)
     spread = ground - middle
     if not _is_convex(spread) or np.abs(spread).max() > _FARTHEST_M:
         return None
-    mapping = cv2.getPerspectiveTransform(picture, spread.astype(np.float32))
+    mapping = _perspective(picture, spread)
+    if mapping is None:
+        return None
     shift = np.array([[1, 0, middle[0]], [0, 1, middle[1]], [0, 0, 1]])
     matrix: Matrix = shift @ mapping
     centre = matrix[2] @ np.array([width_px / 2, height_px / 2, 1.0])
     return matrix * math.copysign(1.0, centre) if abs(centre) > 0.0 else None
+
+
+def _perspective(source: Matrix, target: Matrix) -> Matrix | None:
+    """Find the homography (3, 3) that takes four points (4, 2) to four others; its last element is 1."""
+    x, y = source.T
+    (u, v), one, none = target.T, np.ones(4), np.zeros(4)
+    # u = (h0 x + h1 y + h2) / (h6 x + h7 y + 1), v likewise with h3, h4, h5: linear in h
+    rows = np.concatenate(
+        (
+            np.stack((x, y, one, none, none, none, -u * x, -u * y), axis=1),
+            np.stack((none, none, none, x, y, one, -v * x, -v * y), axis=1),
+        )
+    )
+    try:
+        solved = np.linalg.solve(rows, np.concatenate((u, v)))
+    except np.linalg.LinAlgError:
+        return None
+    return np.append(solved, 1.0).reshape(3, 3)
 
 
 def _is_convex(corners: Matrix) -> bool:

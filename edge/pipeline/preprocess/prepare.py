@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess.backend import make_kernels
 from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
+from edge.pipeline.preprocess.scaling import Places, places, resample
 from edge.records import Frame, FrameStats
 
 _PADDING = 114  # grey: neither warm nor cold
@@ -76,6 +76,7 @@ class Preprocessor:
         self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
         self._picture: Grey = np.zeros((0, 0), np.uint8)
         self._inner: Grey | None = None
+        self._places: tuple[Places, Places] = (places(1, 1), places(1, 1))
         self._median_before: int | None = None
 
     def apply(self, frame: Frame) -> Prepared:
@@ -87,7 +88,7 @@ class Preprocessor:
         if learn:
             self._learnt_t_s = frame.t_s
         if self._inner is not None:
-            cv2.resize(self._picture, self._inner.shape[::-1], dst=self._inner, interpolation=cv2.INTER_LINEAR)
+            resample(self._picture, self._inner, *self._places)
         return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
 
     def _weight(self, t_s: float) -> float:
@@ -109,6 +110,7 @@ class Preprocessor:
         as_it_is = inner.shape == self._shape
         self._picture = inner if as_it_is else np.empty(self._shape, np.uint8)
         self._inner = None if as_it_is else inner
+        self._places = places(height_px, inner_h), places(width_px, inner_w)
 
     def _scale_of(self, height_px: int, width_px: int) -> float:
         if self._fixed_px is None:

@@ -1,8 +1,7 @@
-"""The specification of the pass over the pixels, in numpy and OpenCV; the native twin must give the same bytes."""
+"""The specification of the pass over the pixels, in numpy; the native twin must give the same bytes."""
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -90,20 +89,18 @@ class ReferenceKernels:
 
 def _histogram(sampled: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.int64]]:
     """Count values; returns the smallest there is, and the counts from it to the largest."""
-    bins = 256 if sampled.dtype == np.uint8 else TOP + 1
-    histogram = cv2.calcHist([sampled], [0], None, [bins], [0, bins]).ravel()
+    histogram = np.bincount(sampled.ravel())
     present = np.flatnonzero(histogram)
     minimum, maximum = int(present[0]), int(present[-1])
-    return minimum, histogram[minimum : maximum + 1].astype(np.int64)
+    return minimum, histogram[minimum : maximum + 1]
 
 
 def _map(pixels: Pixels, stretch: Stretch, target: Grey, *, flip: bool) -> None:
-    """Map through a table: OpenCV has one for 16 bits since 4.14."""
     table = np.full(TOP + 1, 255, np.uint8)
     table[: stretch.black] = 0
     top = stretch.black + stretch.span
     table[stretch.black : top] = stretched(np.arange(stretch.black, top), stretch)
-    target[:] = cv2.LUT(pixels, ~table if flip else table)
+    target[:] = (~table if flip else table)[pixels]
 
 
 def stretched(counts: npt.NDArray[np.integer], stretch: Stretch) -> Grey:
