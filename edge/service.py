@@ -149,6 +149,8 @@ class Node:
                 self._supervisor.ready()
                 _log.info("node runs", node=self._config.node.id, boot_id=self.boot_id, cameras=list(self._states))
                 _log_backend()
+                if self._detector.fault is not None:
+                    _log.warning("the model does not run where it should", why=self._detector.fault)
                 while not self._stopping.is_set() and not self._slots.over:
                     self.run_once()
                 for loop in self._loops:
@@ -288,6 +290,7 @@ class Node:
             disk_free_mb=round(shutil.disk_usage(self._outbox_folder).free / _MB, 1),
             commands_refused=self._counted.get("commands_refused", 0),
             preprocess=backend().name,
+            provider=self._detector.providers[0],
         )
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 
@@ -297,9 +300,8 @@ class Node:
         judged: list[tuple[HealthState, str | None]] = [
             (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
         ]
-        judged += [
-            ("degraded", fault) for fault in (self._courier.fault, self._outbox.fault, self._outbox.incident) if fault
-        ]
+        faults = (self._courier.fault, self._outbox.fault, self._outbox.incident, self._detector.fault)
+        judged += [("degraded", fault) for fault in faults if fault]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
         return state, (wire.sentence(reason) if state != "ok" else None), cameras
 

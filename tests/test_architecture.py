@@ -27,13 +27,14 @@ STAGES_SHARED_BELOW = {
     "decode": "detector",
     "manifest": "detector",
     "bound": "detector",
+    "session": "detector",
     "association": "tracker",
     "bodies": "tracker",
     "bonds": "groups",
     "counting": "groups",
     "rays": "geo",
 }
-ONE_FILE_ONLY = {"paho": "delivery/mqtt.py", "av": "capture/video.py", "onnxruntime": "pipeline/detector.py"}
+ONE_FILE_ONLY = {"paho": "delivery/mqtt.py", "av": "capture/video.py", "onnxruntime": "pipeline/session.py"}
 
 
 def modules() -> list[Path]:

@@ -126,6 +126,19 @@ def test_one_group_gives_one_new_and_one_end(tmp_path, broker, listener):
     assert alerts[0].source == "edge/node-7/cam/north"
 
 
+def test_a_model_that_does_not_run_where_it_should_is_told_in_health(tmp_path, broker, listener):
+    """Without CUDA on this machine the CPU steps in: health names the provider in use, is degraded and says why."""
+    config = config_of(tmp_path, broker.port_mqtt5, frames=30)
+    providers = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    wanted = config.model_copy(update={"model": config.model.model_copy(update={"providers": providers})})
+    node_of(tmp_path, wanted, threading.Event()).run()
+    wait_until(lambda: any(isinstance(event.body, Health) for event in listener.heard))
+    health = next(event.body for event in listener.heard if isinstance(event.body, Health))
+    assert health.provider == "CPUExecutionProvider"
+    assert health.state == "degraded"
+    assert "CUDAExecutionProvider is not in the installed onnxruntime" in health.reason
+
+
 def test_the_control_room_sees_the_node_come_and_go(tmp_path, broker, listener):
     """Birth document, online, health and offline reach a subscriber."""
     config = config_of(tmp_path, broker.port_mqtt5, frames=30)

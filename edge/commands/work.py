@@ -61,7 +61,9 @@ def load_detector(config: "Config", base: Path) -> "Detector":
     from edge.shipped import shipped
 
     path = base / config.model.path if config.model.path else shipped("models") / "thermal-person.onnx"
-    return detector.load(path, config.model, key=Path(edge.__file__).parent / "model_key.pub")
+    cache = str(base / Path(config.model.engine_cache_folder).expanduser())
+    model = config.model.model_copy(update={"engine_cache_folder": cache})
+    return detector.load(path, model, key=Path(edge.__file__).parent / "model_key.pub")
 
 
 def check_outputs(*paths: Path | None) -> None:

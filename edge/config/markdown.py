@@ -46,7 +46,7 @@ def _default_text(field: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    return "empty" if value in (None, "", ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return "empty" if value in (None, "", (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _bounds_text(field: Any) -> str:

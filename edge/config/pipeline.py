@@ -31,7 +31,17 @@ class ModelConfig(Section):
     providers: tuple[str, ...] = Field(
         ("CPUExecutionProvider",),
         min_length=1,
-        description="ONNX Runtime providers in order; those missing are skipped",
+        description="where the model runs, best first, as ONNX Runtime names it; what does not work is skipped, and health "
+        "says so; without CPUExecutionProvider in the list the CPU is refused",
+    )
+    provider_options: dict[str, dict[str, str | int | float | bool]] = Field(
+        default_factory=dict,
+        description="options of a provider by its name, as ONNX Runtime documents them, e.g. trt_fp16_enable",
+    )
+    engine_cache_folder: str = Field(
+        "engines",
+        min_length=1,
+        description="where TensorRT keeps what it compiled for this GPU, which takes minutes; used with TensorRT only",
     )
     threads: int = Field(1, ge=1, le=64, description="threads of one inference; 1 leaves the box cool and repeatable")
 

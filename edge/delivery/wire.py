@@ -245,6 +245,9 @@ class Health(Payload):
     preprocess: Literal["native", "reference"] | None = Field(
         default=None, description="native: compiled code prepares the frames; reference: the same, several times slower"
     )
+    provider: Token | None = Field(
+        default=None, description="where the model runs, as ONNX Runtime names it; reason says why not where it should"
+    )
 
 
 class CameraPose(Payload):

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from edge.config import ModelConfig
 from edge.errors import ModelError
 from edge.pipeline.bound import BoundSession
 from edge.pipeline.decode import DECODERS, OUTPUTS, suppress
 from edge.pipeline.manifest import Manifest, read_manifest, signature_holds
+from edge.pipeline.session import Opened, open_session
 from edge.records import Detection
 
 _INPUT_AXES = 4
@@ -38,7 +38,7 @@ class Identity:
 class Detector:
     """One loaded model; shared by all cameras of a node, and used by one thread at a time."""
 
-    def __init__(self, manifest: Manifest, session: Any, config: ModelConfig, *, signed: bool) -> None:
+    def __init__(self, manifest: Manifest, opened: Opened, config: ModelConfig, *, signed: bool) -> None:
         """Hold a checked session; use ``load``."""
         self.manifest = manifest
         self.identity = Identity(manifest.id, manifest.version, manifest.sha256)
@@ -46,13 +46,14 @@ class Detector:
         self.multiple_px = manifest.input.multiple_px
         given = manifest.input
         self.fixed_px: tuple[int, int] | None = None if given.dynamic else (given.height_px, given.width_px)
-        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.providers = opened.providers
+        self.fault = opened.fault
         self.score = config.score if config.score is not None else manifest.thresholds.score
         begin = manifest.thresholds.begin
         self.begin: float = begin if begin is not None and config.score is None else self.score
         low = config.score_low if config.score_low is not None else manifest.thresholds.score_low
         self.score_low = min(low, self.score)
-        self._bound = BoundSession(session, manifest.input, manifest.output.names)
+        self._bound = BoundSession(opened.session, manifest.input, manifest.output.names)
         self._decode = DECODERS[manifest.output.kind]
 
     def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
@@ -116,26 +117,9 @@ def load(path: Path, config: ModelConfig, *, key: Path) -> Detector:
     signed = signature_holds(manifest_bytes, manifest_path.with_suffix(".toml.sig"), key)
     if not signed and not config.allow_unsigned:
         raise ModelError(f"{manifest_path}: no valid signature; set model.allow_unsigned = true to use your own model")
-    session = _open_session(graph, path, config)
-    _check_graph(session, manifest, path)
-    return Detector(manifest, session, config, signed=signed)
-
-
-def _open_session(graph: bytes, path: Path, config: ModelConfig) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = config.threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting box stays cool
-    options.enable_mem_pattern = False  # 12 MB less at 640x512 and no slower
-    options.log_severity_level = 3
-    available = ort.get_available_providers()
-    providers = [name for name in config.providers if name in available]
-    if not providers:
-        raise ModelError(f"model.providers = {list(config.providers)}: none is available here; available: {available}")
-    try:
-        return ort.InferenceSession(graph, options, providers=providers)
-    except Exception as error:  # onnxruntime raises a dozen classes of its own without a common one
-        raise ModelError(f"{path}: not a model that ONNX Runtime can load: {error}") from error
+    opened = open_session(graph, path, config)
+    _check_graph(opened.session, manifest, path)
+    return Detector(manifest, opened, config, signed=signed)
 
 
 def _check_graph(session: Any, manifest: Manifest, path: Path) -> None:
@@ -179,7 +163,7 @@ def _check_output(session: Any, manifest: Manifest, wanted: Sequence[int], path:
         grey = np.full(size, 114, np.uint8 if manifest.input.dtype == "uint8" else np.float32)
         try:
             outputs = session.run(list(manifest.output.names), {manifest.input.name: grey})
-        except Exception as error:  # see _open_session
+        except Exception as error:  # see open_session
             raise ModelError(
                 f"{path}: a first run on {size} failed; check input.multiple_px and input.dynamic: {error}"
             ) from error

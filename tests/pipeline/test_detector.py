@@ -152,14 +152,6 @@ def test_bytes_that_are_no_model_are_refused(tmp_path):
         loaded(file)
 
 
-def test_no_provider_of_the_list_is_here(tmp_path):
-    """A list without any available provider names the setting and what there is."""
-    file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON})
-    config = ModelConfig(allow_unsigned=True, providers=("MoonProvider",))
-    with pytest.raises(ModelError, match=r"model\.providers.*CPUExecutionProvider"):
-        loaded(file, config)
-
-
 def test_signatures(tmp_path):
     """Unsigned is refused unless allowed, a signature is accepted, a forged one is refused even when unsigned is allowed."""
     file = fixed_model(tmp_path, "boxes", {"boxes": ONE_PERSON})
