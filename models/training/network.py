@@ -134,6 +134,10 @@ class Size:
     ``shrink`` averages so many pixels in each direction before the trunk. Two makes a network of a quarter of the cost
     that can start from the weights of the full one; networks with fewer channels at full resolution, which cost the
     same, can not, and were far behind after as long a training (see the card).
+
+    ``glance`` adds the mean of the deepest stage over the whole picture to each level. Whether dark things may be people
+    is a matter of the whole picture: without it half of the confident false boxes were dark bushes, the price of
+    accepting black-hot cameras.
     """
 
     stages: tuple[int, int, int, int, int]
@@ -141,11 +145,12 @@ class Size:
     near: int
     heads: tuple[int, ...]
     shrink: int = 1
+    glance: bool = False
 
 
 _FULL = Size((16, 32, 64, 128, 256), (1, 3, 3, 1), near=32, heads=(16, 64, 64))
 SIZES = {
-    "thermal-person": _FULL,
+    "thermal-person": replace(_FULL, glance=True),
     "thermal-person-tiny": replace(_FULL, shrink=2),
     "centre": replace(_FULL, heads=(32,)),
 }
@@ -178,6 +183,10 @@ class PersonNet(nn.Module):
         self.td2 = CrossStage(2 * c2, s.near, 1, False)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
         widths = zip((s.near, c3, c4), s.heads, strict=False)
+        self.glance = nn.ModuleList([nn.Conv2d(c5, c_in, 1) for c_in in (s.near, c3, c4)] if s.glance else [])
+        for layer in self.glance:  # nothing at first, so that weights trained without it keep their meaning
+            nn.init.zeros_(cast("nn.Conv2d", layer).weight)
+            nn.init.zeros_(cast("Tensor", layer.bias))
         self.heads = nn.ModuleList([Head(c_in, channels) for c_in, channels in widths])
 
     @property
@@ -190,10 +199,15 @@ class PersonNet(nn.Module):
         x2 = self.stage2(self.stem(even_out(self.shrink(picture.float()))))
         x3 = self.stage3(x2)
         x4 = self.stage4(x3)
-        m4 = self.td4(torch.cat((self.up(self.lat5(self.stage5(x4))), x4), 1))
+        x5 = self.stage5(x4)
+        m4 = self.td4(torch.cat((self.up(self.lat5(x5)), x4), 1))
         m3 = self.td3(torch.cat((self.up(self.lat4(m4)), x3), 1))
         m2 = self.td2(torch.cat((self.up(self.lat3(m3)), x2), 1))
-        return [head(m) for head, m in zip(self.heads, (m2, m3, m4), strict=False)]
+        levels = [m2, m3, m4]
+        if len(self.glance):
+            whole = x5.mean((2, 3), keepdim=True)
+            levels = [m + layer(whole) for m, layer in zip(levels, self.glance, strict=True)]
+        return [head(m) for head, m in zip(self.heads, levels, strict=False)]
 
 
 def even_out(picture: Tensor) -> Tensor:
@@ -251,7 +265,8 @@ def start_from_release(net: PersonNet, graph: Path, pictures: Tensor) -> None:
     fused = {}
     for name, layer in net.named_modules():
         stem = f"net.{name}.conv" if isinstance(layer, ConvAct) else f"net.{name}"
-        if isinstance(layer, ConvAct) or name.endswith(".out"):
+        plain = isinstance(layer, nn.Conv2d) and layer.bias is not None and f"{stem}.bias" in kept
+        if isinstance(layer, ConvAct) or plain:
             fused[name] = (kept[f"{stem}.weight"], kept[f"{stem}.bias"])
     take_over(net, fused, pictures)
 
