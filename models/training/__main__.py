@@ -52,6 +52,11 @@ def read_command_line() -> argparse.Namespace:
     honest.add_argument("output", type=Path)
     honest.add_argument("--data", type=Path, default=Path("../shared/data"))
 
+    small = commands.add_parser("quantise", help="write the int8 twin of an exported file")
+    small.add_argument("model", type=Path)
+    small.add_argument("output", type=Path)
+    small.add_argument("--data", type=Path, default=Path("../shared/data"))
+
     look = commands.add_parser("measure", help="everything the card says about val, as JSON")
     look.add_argument("model", type=Path)
     look.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -90,6 +95,10 @@ def main() -> None:
         from models.training.calibrate import calibrate  # noqa: PLC0415
 
         print(json.dumps(calibrate(told.checkpoint, told.data, told.output)))
+    elif told.command == "quantise":
+        from models.training.quantise import quantise  # noqa: PLC0415, the quantiser only where it is needed
+
+        quantise(told.model, told.data, told.output)
     elif told.command == "measure":
         from models.training.report import report  # noqa: PLC0415, pycocotools only where it is needed
 

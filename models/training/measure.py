@@ -58,13 +58,20 @@ class Detector:
             how = cv2.INTER_LINEAR
             grey = np.asarray(cv2.resize(grey, None, fx=self.enlarge, fy=self.enlarge, interpolation=how), np.uint8)
         h, w = grey.shape
-        if h % self.multiple_px or w % self.multiple_px:
-            more = ((0, -h % self.multiple_px), (0, -w % self.multiple_px))
-            grey = np.pad(grey, more, constant_values=int(grey.mean()))
-        rows = np.asarray(self.session.run(None, {"image": grey[None, None]})[0], np.float32)[0]
+        picture = padded(grey, self.multiple_px)[None, None]
+        rows = np.asarray(self.session.run(None, {"image": picture})[0], np.float32)[0]
         rows = suppress(rows, score, self.nms_iou)
         rows[:, :4] = np.clip(rows[:, :4], 0, [w, h, w, h]) / self.enlarge
         return rows
+
+
+def padded(grey: Grey, multiple_px: int) -> Grey:
+    """The picture in the upper left corner of one whose sides are multiples, the rest at its mean level."""
+    h, w = grey.shape
+    if h % multiple_px == 0 and w % multiple_px == 0:
+        return grey
+    out: Grey = np.pad(grey, ((0, -h % multiple_px), (0, -w % multiple_px)), constant_values=int(grey.mean()))
+    return out
 
 
 def find_all(detector: Detector, pictures: list[Labelled], alter: Alter | None = None) -> Found:
