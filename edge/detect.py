@@ -8,8 +8,8 @@ from typing import Any
 from edge.capture.footage import pictures_of, read_picture
 from edge.config import Config
 from edge.errors import CameraError
-from edge.pipeline import FindsPeople
-from edge.pipeline.preprocess import Preprocessor
+from edge.pipeline import FindsPeople, find_people
+from edge.pipeline.preprocess import CloseUps, Preprocessor
 from edge.records import Detection, Frame, Radiometry
 
 
@@ -45,6 +45,7 @@ def detect_pictures(files: Iterable[Path], detector: FindsPeople, config: Config
     Raises:
         CameraError: a file is not a readable picture.
     """
+    close_ups = CloseUps(*config.model.tiles)
     for seq, file in enumerate(files):
         pixels = read_picture(file)
         kind = Radiometry() if pixels.dtype.itemsize == 1 else Radiometry("counts")
@@ -56,8 +57,7 @@ def detect_pictures(files: Iterable[Path], detector: FindsPeople, config: Config
             fixed_px=detector.fixed_px,
             scale=config.model.input_scale,
         )
-        prepared = prepare.apply(frame)
-        found = detector.detect(prepared.tensor, prepared.scale, (frame.height_px, frame.width_px))
+        found = find_people(detector, prepare.apply(frame), close_ups)
         yield Picture(file, frame, found)
 
 

@@ -27,6 +27,7 @@ STAGES_SHARED_BELOW = {
     "decode": "detector",
     "manifest": "detector",
     "bound": "detector",
+    "looks": "detector",
     "session": "detector",
     "association": "tracker",
     "bodies": "tracker",

@@ -1,8 +1,12 @@
 """The tables of the stages between a frame and an alert."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from edge.config.section import Section, Share
+
+_Parts = Annotated[int, Field(ge=1, le=8)]
 
 
 class PreprocessConfig(Section):
@@ -27,6 +31,11 @@ class ModelConfig(Section):
     score_low: Share | None = Field(None, description="a known track is held from this score on; empty: the manifest's")
     input_scale: float = Field(
         1.0, ge=0.25, le=4.0, description="enlarge the picture for far, small people (2.0 costs four times the work)"
+    )
+    tiles: tuple[_Parts, _Parts] = Field(
+        (1, 1),
+        description="columns and rows of closer looks for far, small people, beside the look at the whole; each costs as "
+        "much as that one, and false boxes grow too",
     )
     providers: tuple[str, ...] = Field(
         ("CPUExecutionProvider",),

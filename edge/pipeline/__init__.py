@@ -16,8 +16,9 @@ from edge.config import CameraConfig, Config
 from edge.pipeline.alerts import AlertRaiser
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
+from edge.pipeline.looks import merge, shift_into_frame
 from edge.pipeline.motion import CameraMotion
-from edge.pipeline.preprocess import Preprocessor
+from edge.pipeline.preprocess import CloseUps, Prepared, Preprocessor
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
 from edge.pipeline.tracker import Tracker
@@ -91,6 +92,7 @@ class Pipeline:
             black_hot=camera.polarity == "black-hot",
             watch=True,
         )
+        self._close_ups = CloseUps(*config.model.tiles)
         self._sight = SightKeeper(config.sight)
         self._motion = CameraMotion() if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
@@ -117,8 +119,7 @@ class Pipeline:
             sight = self._sight.update(frame, prepared.stats)
             shift = self._motion.update(prepared.picture) if self._motion and not sight.ffc else CameraShift()
         with self._timed("detect"):
-            size_px = (frame.height_px, frame.width_px)
-            found = () if sight.ffc else self._detector.detect(prepared.tensor, prepared.scale, size_px)
+            found = () if sight.ffc else find_people(self._detector, prepared, self._close_ups)
         moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px, frame.telemetry)
         return self.follow(moment, found, sight=sight, shift=shift)
 
@@ -177,3 +178,14 @@ class Pipeline:
         placed = place(alert.group.members, view)
         self._placed[alert.alert_id] = placed
         return replace(alert, placed=placed)
+
+
+def find_people(detector: FindsPeople, prepared: Prepared, close_ups: CloseUps) -> tuple[Detection, ...]:
+    """Look at the whole picture and at its close-ups, if there are any; boxes in pixels of the frame, best first."""
+    size_px = prepared.picture.shape
+    whole = detector.detect(prepared.tensor, prepared.scale, size_px)
+    closer = []
+    for tensor, scale, (x0, y0, x1, y1) in close_ups.of(prepared.picture, prepared.tensor):
+        found = detector.detect(tensor, scale, (y1 - y0, x1 - x0))
+        closer.append(shift_into_frame(found, (x0, y0, x1, y1), size_px))
+    return merge(whole, closer, detector.begin)

@@ -2,5 +2,6 @@
 
 from edge.pipeline.preprocess.backend import Backend, backend
 from edge.pipeline.preprocess.prepare import Prepared, Preprocessor
+from edge.pipeline.preprocess.tiles import CloseUps
 
-__all__ = ["Backend", "Prepared", "Preprocessor", "backend"]
+__all__ = ["Backend", "CloseUps", "Prepared", "Preprocessor", "backend"]
