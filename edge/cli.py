@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "Show everything at once on this machine: broker, two nodes, control room, alerts.",
     "run": "Run the node.",
     "check-config": "Check a configuration and print every value in force.",
+    "cameras": "List cameras, what they offer, what to write into the configuration; take pictures.",
     "replay": "Play footage through the deployed pipeline.",
     "detect": "Detect people in pictures and write COCO results.",
     "evaluate": "Measure detection and counting against truth.",

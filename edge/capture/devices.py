@@ -6,9 +6,11 @@ number is found again. The links that udev makes (``/dev/v4l/by-id``) are accept
 have no udev.
 """
 
+import errno
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from edge.errors import CameraError
 
 CLASS = Path("/sys/class/video4linux")
 NODES = Path("/dev")
+_LINKS = ("v4l/by-id", "v4l/by-path")
 _IDS = re.compile(r"^(?P<vendor>[0-9a-fA-F]{4}):(?P<product>[0-9a-fA-F]{4})(?::(?P<serial>.+))?$")
 _PORT = re.compile(r"^\d+-\d+(\.\d+)*$")
 
@@ -32,6 +35,7 @@ class Device:
         product: USB product number.
         serial: serial number; empty when it has none.
         port: where it is plugged in, for example ``1-1.2``.
+        links: udev's lasting names for the node, that of the camera before that of the port.
     """
 
     node: str
@@ -40,6 +44,7 @@ class Device:
     product: str = ""
     serial: str = ""
     port: str = ""
+    links: tuple[str, ...] = ()
 
     @property
     def ids(self) -> str:
@@ -50,7 +55,7 @@ class Device:
     def source(self) -> str:
         """What to write as ``camera.source``, so that it is found again wherever the kernel puts it."""
         if not self.vendor:
-            return f"usb:{self.node}"
+            return f"usb:{self.links[0] if self.links else self.node}"
         return f"usb:{self.ids}:{self.serial}" if self.serial else f"usb:{self.port}"
 
     def __str__(self) -> str:
@@ -59,13 +64,19 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """List the cameras that give pictures, in the order of their numbers."""
+    """List the cameras that give pictures, in the order of their numbers; also those that may not be opened."""
     found = []
     for entry in sorted(_entries(), key=lambda path: int(re.sub(r"\D", "", path.name) or 0)):
         node = str(NODES / entry.name)
-        if _gives_pictures(node):
+        if _gives_pictures(entry, node):
             found.append(_device(entry, node))
     return found
+
+
+def lasting_names(present: Sequence[Device]) -> dict[str, str]:
+    """Say by node what to write as ``camera.source``; cameras sold with one serial number are told apart by their port."""
+    often = Counter(one.source for one in present)
+    return {one.node: f"usb:{one.port}" if often[one.source] > 1 and one.port else one.source for one in present}
 
 
 def find(wanted: str) -> Device:
@@ -93,7 +104,8 @@ def find(wanted: str) -> Device:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        offers = ", ".join(one.source for one in fitting)
+        names = lasting_names(present)
+        offers = ", ".join(names[one.node] for one in fitting)
         raise CameraError(f"usb:{wanted} fits {len(fitting)} cameras; camera.source must name one of: {offers}")
     raise CameraError(f"usb:{wanted}: no such camera is plugged in; {_there(present)}")
 
@@ -113,8 +125,9 @@ def _at_path(wanted: str) -> Device:
     return _device(entry, node)
 
 
-def _there(present: Iterable[Device]) -> str:
-    told = ", ".join(f"{one.source} ({one.name})" for one in present)
+def _there(present: Sequence[Device]) -> str:
+    names = lasting_names(present)
+    told = ", ".join(f"{names[one.node]} ({one.name})" for one in present)
     return f"there are: {told}" if told else "there is no camera at all"
 
 
@@ -125,11 +138,12 @@ def _entries() -> list[Path]:
         return []
 
 
-def _gives_pictures(node: str) -> bool:
+def _gives_pictures(entry: Path, node: str) -> bool:
     try:
         fd = v4l2.open_node(node)
-    except OSError:  # gone in this moment, or not ours to open; the opening proper says which
-        return False
+    except OSError as error:
+        # Not ours to open, but there: who opens it is told why. A camera's first node is the one with the pictures.
+        return error.errno in (errno.EACCES, errno.EPERM) and _read(entry / "index") in ("", "0")
     try:
         return v4l2.captures(v4l2.capability(fd))
     except OSError:
@@ -148,7 +162,17 @@ def _device(entry: Path, node: str) -> Device:
         product=_read(parent / "idProduct").lower(),
         serial=_read(parent / "serial"),
         port=parent.name if _PORT.match(parent.name) else "",
+        links=tuple(_links_to(node)),
     )
+
+
+def _links_to(node: str) -> Iterator[str]:
+    for folder in _LINKS:
+        try:
+            links = sorted((NODES / folder).iterdir())
+        except OSError:  # no udev, or nothing plugged in
+            continue
+        yield from (str(link) for link in links if os.path.realpath(link) == node)
 
 
 def _read(file: Path) -> str:

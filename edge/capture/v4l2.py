@@ -318,6 +318,22 @@ def map_buffers(fd: int, count: int) -> list[mmap.mmap]:
     return mapped
 
 
+def in_use(fd: int) -> bool:
+    """Whether another program takes pictures from this camera; asks for a buffer and gives it back at once.
+
+    Raises:
+        OSError: the device is gone.
+    """
+    try:
+        fcntl.ioctl(fd, REQBUFS, RequestBuffers(count=1, type=CAPTURE, memory=_MMAP))
+        fcntl.ioctl(fd, REQBUFS, RequestBuffers(count=0, type=CAPTURE, memory=_MMAP))
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return True
+        raise
+    return False
+
+
 def start(fd: int) -> None:
     """Let pictures flow.
 

@@ -31,6 +31,8 @@ class FakeCamera:
     gives_pictures: bool = True
     frames: list = field(default_factory=list)
     fault: int | None = None
+    open_fault: int | None = None
+    held: bool = False
     streaming: bool = False
     queued: list[int] = field(default_factory=list)
     mode: tuple[str, int, int] = ("Y16 ", 160, 120)
@@ -78,6 +80,7 @@ class FakeKernel:
         entry = self.root / "class" / f"video{number}"
         entry.mkdir()
         (entry / "name").write_text(camera.name + "\n")
+        (entry / "index").write_text("0\n" if camera.gives_pictures else "1\n")
         (entry / "device").symlink_to(device / "1-1:1.0")
         node = self.root / "dev" / f"video{number}"
         node.touch()
@@ -93,6 +96,7 @@ class FakeKernel:
                 entry = self.root / "class" / Path(node).name
                 (entry / "device").unlink()
                 (entry / "name").unlink()
+                (entry / "index").unlink()
                 entry.rmdir()
         camera.fault, camera.streaming = errno.ENODEV, False
 
@@ -100,6 +104,9 @@ class FakeKernel:
         """Open a node; the descriptor is a real one, so closing it works."""
         if path not in self.cameras:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        fault = self.cameras[path].open_fault
+        if fault is not None:
+            raise OSError(fault, os.strerror(fault))
         fd = os.open(os.devnull, os.O_RDWR)
         self.open[fd] = self.cameras[path]
         return fd
@@ -119,7 +126,7 @@ class FakeKernel:
         return 0
 
     def _querycap(self, _fd, camera, told) -> None:
-        told.card = camera.name.encode()
+        told.card, told.driver = camera.name.encode(), b"uvcvideo"
         told.capabilities = 0x84200001
         told.device_caps = 0x04200001 if camera.gives_pictures else 0x04A00000
 
@@ -145,6 +152,8 @@ class FakeKernel:
         pix.bytesperline = (camera.mode[1] + camera.padding) * per_pixel
 
     def _reqbufs(self, _fd, camera, asked) -> None:
+        if camera.held:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         camera.queued = []
         asked.count = min(asked.count, 3)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fake_kernel import FakeCamera, FakeKernel
+from fake_kernel import FakeCamera
 
 from edge.capture import devices
 from edge.capture.sources import open_source
@@ -19,14 +19,6 @@ from edge.errors import CameraError, ConfigError
 
 H, W = 120, 160
 CENTIKELVIN = 29_315
-
-
-@pytest.fixture
-def kernel(tmp_path, clock, monkeypatch):
-    """Give a kernel without a camera."""
-    made = FakeKernel(tmp_path, clock)
-    made.install(monkeypatch)
-    return made
 
 
 def scene(seed: int, height: int = H, width: int = W) -> np.ndarray:

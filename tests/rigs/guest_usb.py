@@ -164,6 +164,44 @@ def refused() -> dict:
     return result
 
 
+def listed() -> dict:
+    """``edge cameras`` beside a free camera, a busy one, and one of a kind that nobody knows."""
+    free = Emulated(serial="L0", formats="Y16 ,YUYV", sizes="160x120")
+    busy = Emulated(serial="L1", formats="GREY", sizes="168x124", ids="aaaa:0002")
+    for camera in (free, busy):
+        camera.wait()
+    stopping, flowing = threading.Event(), threading.Event()
+
+    def use() -> None:
+        section = CameraConfig(id="b", source="usb:aaaa:0002")
+        with open_source(section, SystemClock(), stopping, base=OUT) as camera:
+            for _ in camera:
+                flowing.set()
+
+    user = threading.Thread(target=use)
+    user.start()
+    flowing.wait(PATIENCE_S)
+    command = [sys.executable, "-c", "from edge.cli import main; main()", "cameras"]
+    told = subprocess.run(
+        [*command, "--json", "--snapshot", str(OUT / "shots")], check=False, capture_output=True, text=True
+    )
+    unprivileged = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command, "--json"],
+        check=False, capture_output=True, text=True, env={**os.environ, "HOME": "/tmp"},
+    )  # fmt: skip
+    stopping.set()
+    user.join(PATIENCE_S)
+    for camera in (free, busy):
+        camera.close()
+    return {
+        "rc": told.returncode,
+        "said": told.stderr,
+        "cameras": json.loads(told.stdout)["cameras"],
+        "pid": os.getpid(),
+        "unprivileged": unprivileged.stdout + unprivileged.stderr,
+    }
+
+
 def footage() -> dict:
     """Recorded 16-bit footage through the USB camera, in real time."""
     camera = Emulated(serial="F", clip=OUT / "clip.npy", sizes="320x256", ids="cccc:0001", fps=9, formats="Y16 ")
@@ -360,7 +398,7 @@ def main() -> None:
     """Run every part; a part that fails says so and the others go on."""
     subprocess.run(["modprobe", "-a", "vhci_hcd", "uvcvideo"], check=True)
     result, began_s = {}, time.monotonic()
-    parts = (capture_kinds, refused, node_keeps_its_alerts, footage, driver_errors)
+    parts = (capture_kinds, refused, listed, node_keeps_its_alerts, footage, driver_errors)
     for part in [part for part in parts if not sys.argv[1:] or part.__name__ in sys.argv[1:]]:
         try:
             result[part.__name__] = part()

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -93,6 +94,29 @@ def test_the_telemetry_rows_tell_the_shutter(found):
 def test_a_camera_that_is_not_what_was_said_is_refused(found, what, said):
     """The message names the setting to change."""
     assert said in part(found, "refused")[what]
+
+
+def test_edge_cameras_lists_what_is_there_and_photographs_it(found):
+    """Lasting name, rates, profile, and a picture to look at of the camera that is free."""
+    seen = part(found, "listed")
+    free = next(one for one in seen["cameras"] if one["serial"] == "L0")
+    assert free["source"] == "usb:1e4e:0100:L0"
+    assert (free["driver"], free["profile"], free["problem"]) == ("uvcvideo", "lepton-y16", None)
+    assert {(one["fourcc"], one["width_px"], one["height_px"]) for one in free["offers"]} >= {("Y16 ", 160, 120)}
+    assert all(one["rates"] for one in free["offers"])
+    picture = cv2.imread(str(found["folder"] / "shots" / Path(free["snapshot"]).name), cv2.IMREAD_UNCHANGED)
+    assert (picture.shape, picture.dtype) == ((120, 160), np.uint8)
+    assert picture.max() - picture.min() > 200
+
+
+def test_edge_cameras_says_who_uses_a_camera_and_who_may_not(found):
+    """The busy one is left alone, and its user named; a user without rights is told of them."""
+    seen = part(found, "listed")
+    busy = next(one for one in seen["cameras"] if one["serial"] == "L1")
+    assert f"(pid {seen['pid']})" in busy["problem"]
+    assert busy["snapshot"] is None
+    assert seen["rc"] == 1
+    assert "may not be opened by" in seen["unprivileged"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
