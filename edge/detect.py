@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import pictures_of, read_picture
+from edge.capture.pictures import pictures_of, read_picture
 from edge.config import Config
 from edge.errors import CameraError
 from edge.pipeline import FindsPeople, find_people

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.capture.footage import pictures_of, read_truth_file, truth_path
+from edge.capture.footage import read_truth_file, truth_path
+from edge.capture.pictures import pictures_of
 from edge.clock import Clock
 from edge.config import CameraConfig, Config
 from edge.delivery.wire import ModelIdentity, alert_event

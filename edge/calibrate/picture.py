@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.calibrate.solve import Calibration, project
-from edge.capture.footage import VIDEOS, Footage, read_picture
+from edge.capture.footage import VIDEOS, Footage
+from edge.capture.pictures import read_picture
 from edge.errors import CameraError, ConfigError
 
 Canvas = npt.NDArray[np.uint8]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import CameraError
-from edge.records import Pixels
+from edge.records import Pixels, Radiometry
 
 _TIME_BASE = Fraction(1, 1000)  # what Matroska keeps; exact times stand in the truth file
 _EIGHT_BITS = 8
@@ -40,6 +40,9 @@ class _Held:
 
 class VideoReader(_Held):
     """Iterates ``(t_s, pixels)`` over the first video stream of a file; grey, at the depth it was recorded with."""
+
+    start_utc_s = 0.0
+    radiometry: Radiometry | None = None
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet."""

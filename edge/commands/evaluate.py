@@ -35,7 +35,7 @@ def detection(
 
     Example: edge evaluate detection val.json --images pictures/ --plots plots/
     """
-    from edge.capture.footage import read_picture
+    from edge.capture.pictures import read_picture
     from edge.detect import detect_pictures
     from edge.evaluate.coco import load_coco, load_detections
     from edge.evaluate.detection import evaluate_detection

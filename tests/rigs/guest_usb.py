@@ -167,7 +167,7 @@ def refused() -> dict:
 def listed() -> dict:
     """``edge cameras`` beside a free camera, a busy one, and one of a kind that nobody knows."""
     free = Emulated(serial="L0", formats="Y16 ,YUYV", sizes="160x120")
-    busy = Emulated(serial="L1", formats="GREY", sizes="168x124", ids="aaaa:0002")
+    busy = Emulated(serial="L1", formats="GREY", sizes="168x124", ids="aaaa:0002", port=1)
     for camera in (free, busy):
         camera.wait()
     stopping, flowing = threading.Event(), threading.Event()
