@@ -42,6 +42,14 @@ def read_command_line() -> argparse.Namespace:
         default = Plan.__dataclass_fields__[name].default
         run.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"default {default!r}")
 
+    whole = commands.add_parser("ship", help="from nothing to NAME.onnx and NAME.toml; goes on where it was cut off")
+    whole.add_argument("name")
+    whole.add_argument("--version", required=True)
+    whole.add_argument("--work", type=Path, required=True, help="drawn pictures, checkpoints and logs of all runs")
+    whole.add_argument("--data", type=Path, default=Path("../shared/data"))
+    whole.add_argument("--coco", type=Path, default=Path("../shared/pretrained/yolox_nano_coco_fused.pt"))
+    whole.add_argument("--into", type=Path, default=Path("models"))
+
     draw = commands.add_parser("simulate", help="pictures of drawn scenes, with labels")
     draw.add_argument("folder", type=Path, help="its name is the name of the set")
     draw.add_argument("--scenes", type=int, default=320)
@@ -87,6 +95,10 @@ def main() -> None:
     if told.command == "train":
         plan = Plan(**{name: getattr(told, name) for name in PLAN_OPTIONS})
         train(told.data, told.work, plan, told.start, told.resume, told.simulated)
+    elif told.command == "ship":
+        from models.training.recipe import ship  # noqa: PLC0415, simulator and pycocotools only where they are needed
+
+        ship(told.name, told.data, told.coco, told.work, told.into, told.version)
     elif told.command == "simulate":
         from models.training.simulated import make  # noqa: PLC0415, the simulator only where it is needed
 

@@ -1,7 +1,12 @@
 """The training code, where torch is installed: small laws, no run."""
 
+import hashlib
+import json
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +14,7 @@ torch = pytest.importorskip("torch", reason="torch (extra edge[train]) is not in
 pytest.importorskip("onnx", reason="onnx (extra edge[train]) is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools (extra edge[train]) is not installed")
 
-from models.training import augment, boxes, calibrate, loss, measure, network, train  # noqa: E402
+from models.training import augment, boxes, calibrate, loss, measure, network, recipe, train  # noqa: E402
 from models.training.export import export  # noqa: E402
 from models.training.pictures import Labelled, draw_weights  # noqa: E402
 
@@ -75,10 +80,9 @@ def test_a_run_from_a_release_starts_where_the_release_stands(tmp_path: Path) ->
         assert all(torch.allclose(theirs, ours, atol=1e-3) for theirs, ours in pairs)
 
 
-def test_a_run_from_coco_takes_the_layers_that_correspond(tmp_path: Path) -> None:
-    """Weights of the published names land in their layers; the stride-4 level, which has none, keeps its random start."""
-    torch.manual_seed(0)
-    net, state = network.PersonNet(), {}
+def coco_weights(net: network.PersonNet, file: Path) -> dict[str, torch.Tensor]:
+    """Write random weights under the published names; the layers of the stride-4 level have none."""
+    state = {}
     for name, layer in net.named_modules():
         source = network._coco_name(name) if isinstance(layer, network.ConvAct) else None
         if source is not None and not name.startswith(("td2", "lat3")):
@@ -88,7 +92,15 @@ def test_a_run_from_coco_takes_the_layers_that_correspond(tmp_path: Path) -> Non
     for k in range(2):
         state |= {f"preg.{k}.weight": torch.randn(4, 64, 1, 1), f"preg.{k}.bias": torch.zeros(4)}
         state |= {f"pobj.{k}.weight": torch.randn(1, 64, 1, 1), f"pobj.{k}.bias": torch.zeros(1)}
-    torch.save(state, tmp_path / "coco.pt")
+    torch.save(state, file)
+    return state
+
+
+def test_a_run_from_coco_takes_the_layers_that_correspond(tmp_path: Path) -> None:
+    """Weights of the published names land in their layers; the stride-4 level, which has none, keeps its random start."""
+    torch.manual_seed(0)
+    net = network.PersonNet()
+    state = coco_weights(net, tmp_path / "coco.pt")
     before = net.heads[0].out.weight.clone()
     network.start_from_coco(net, tmp_path / "coco.pt", torch.rand(2, 1, 64, 96) * 255)
     assert torch.equal(net.stage3[0][1].conv.weight, state["stage3.0.1.conv.weight"])
@@ -194,3 +206,42 @@ def test_boxes_in_ignored_areas_are_not_counted() -> None:
     rows = np.array([[10, 10, 20, 30, 0.9], [100, 10, 110, 30, 0.8]], np.float32)
     assert measure.count_scores(measure.Found([ignoring], [rows]), 0.5)["false_per_empty"] == 1
     assert measure.count_scores(measure.Found([picture], [rows]), 0.5)["false_per_empty"] == 2
+
+
+def write_set(folder: Path, seed: int) -> None:
+    """Write a labelled set of two pictures for training and two for looking, a bright body and an empty ground in each."""
+    (folder / "images").mkdir(parents=True)
+    for split in ("train", "val"):
+        told: dict[str, list[dict[str, object]]] = {"images": [], "annotations": [], "categories": []}
+        for n, persons in enumerate((((40.0, 40.0, 12.0, 30.0),), ())):
+            picture = labelled(persons=tuple((x, y, x + w, y + h) for x, y, w, h in persons))
+            name = f"{split}{n}.png"
+            cv2.imwrite(str(folder / "images" / name), picture.grey)
+            told["images"].append({"id": n, "file_name": name, "date": f"2021010{seed}", "night": 1, "altitude_m": 80})
+            told["annotations"] += [{"id": n, "image_id": n, "category_id": 1, "bbox": list(box)} for box in persons]
+        (folder / f"{split}.json").write_text(json.dumps(told))
+
+
+def test_one_command_goes_from_nothing_to_a_file_that_can_be_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn scenes, runs one after the other, calibration, measurement and manifest; given twice, nothing is done again."""
+    for seed, name in enumerate(("hit-uav", "ltd"), 1):
+        write_set(tmp_path / "data" / name, seed)
+    coco_weights(network.PersonNet(), tmp_path / "coco.pt")
+    short = train.Plan(steps=2, batch=2, crop_px=64, warmup_steps=1, threads=1, workers=0, look_every=9)
+    mixed = replace(short, simulated_share=0.3, seed=2)
+    made = recipe.Recipe("", (short, mixed), {"score": 0.45, "score_low": 0.1, "nms_iou": 0.55}, 22)
+    monkeypatch.setitem(recipe.RECIPES, "thermal-person", made)
+    (tmp_path / "out").mkdir()
+    order = ("thermal-person", tmp_path / "data", tmp_path / "coco.pt", tmp_path / "work", tmp_path / "out", "9.9.9")
+    recipe.ship(*order, scenes=1)
+    told = tomllib.loads((tmp_path / "out" / "thermal-person.toml").read_text())
+    graph = (tmp_path / "out" / "thermal-person.onnx").read_bytes()
+    assert told["sha256"] == hashlib.sha256(graph).hexdigest()
+    assert told["training"]["seeds"] == [1, 2]
+    assert 0 <= told["scores"]["hit_uav_val_ap50"] <= 1
+    log = tmp_path / "work" / "thermal-person" / "run-2" / "log.jsonl"
+    written = log.read_text()
+    recipe.ship(*order, scenes=1)
+    assert log.read_text() == written

@@ -1,0 +1,130 @@
+"""One command from nothing to the shipped files: ``python -m models.training ship NAME --work DIR``.
+
+A recipe is a row of training runs, each of which starts from the end of the one before. What has been done in ``DIR`` is
+not done again, and a run that was cut off is resumed, so the command may be given as often as it takes. The numbers that a
+person chose by looking (thresholds, smallest proven height) stand here too; everything else in the manifest is measured.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.training.calibrate import calibrate
+from models.training.export import export
+from models.training.network import PersonNet
+from models.training.release import release
+from models.training.report import report
+from models.training.simulated import make
+from models.training.train import Plan, train
+
+SCENES, SCENES_SEED = 340, 7
+_MIXED = Plan(hit_uav_share=0.45, ltd_share=0.30, simulated_share=0.25, flat_share=0.35)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one file is made.
+
+    Attributes:
+        begin: the recipe whose file the first run starts from; empty: the COCO weights.
+        runs: plans, in order.
+        thresholds: of the manifest, chosen on ``val`` as the card tells.
+        smallest_height_px: shortest people of whom at least 0.8 are found.
+    """
+
+    begin: str
+    runs: tuple[Plan, ...]
+    thresholds: dict[str, float]
+    smallest_height_px: float
+
+
+RECIPES = {
+    "thermal-person": Recipe(
+        begin="",
+        runs=(
+            Plan(steps=9000, seed=1),
+            replace(_MIXED, steps=4600, rate=6e-4, seed=2),
+            replace(_MIXED, steps=4000, rate=7e-4, seed=6),
+        ),
+        thresholds={"score": 0.45, "begin": 0.55, "score_low": 0.1, "nms_iou": 0.55},
+        smallest_height_px=22,
+    ),
+    "thermal-person-tiny": Recipe(
+        begin="thermal-person",
+        runs=(replace(_MIXED, size="thermal-person-tiny", steps=2500, rate=1e-3, flat_share=0.3, crop_px=384, seed=5),),
+        thresholds={"score": 0.45, "begin": 0.55, "score_low": 0.1, "nms_iou": 0.55},
+        smallest_height_px=32,
+    ),
+}
+
+
+def ship(name: str, data: Path, coco: Path, work: Path, into: Path, version: str, scenes: int = SCENES) -> None:
+    """Makes ``into/NAME.onnx`` and ``into/NAME.toml``; what is left is to sign them.
+
+    Args:
+        name: of the recipe.
+        data: folder with the labelled sets.
+        coco: fused weights of YOLOX-nano.
+        work: drawn pictures, checkpoints, logs and exports of all runs.
+        into: where the files go.
+        version: of the release.
+        scenes: how many are drawn.
+    """
+    recipe = RECIPES[name]
+    drawn = work / "simulated"
+    if not (drawn / "train.json").exists():
+        make(drawn, scenes, SCENES_SEED)
+    start = work / recipe.begin / "final.onnx" if recipe.begin else coco
+    for number, plan in enumerate(recipe.runs, 1):
+        start = _run(plan, data, work / name / f"run-{number}", start, drawn)
+    final = work / name / "final.onnx"
+    calibrate(work / name / f"run-{len(recipe.runs)}" / "last.pt", data, final)
+    measured = report(final, data, recipe.thresholds["score"])
+    (work / name / "final.json").write_text(json.dumps(measured, indent=1) + "\n")
+    told = {
+        "thresholds": recipe.thresholds,
+        "smallest_height_px": recipe.smallest_height_px,
+        "training": told_by_logs([work / name / f"run-{n}" for n in range(1, len(recipe.runs) + 1)]),
+        "scores": scores_of(measured),
+    }
+    release(final, into, name, version, told)
+
+
+def _run(plan: Plan, data: Path, work: Path, start: Path, drawn: Path) -> Path:
+    """Does or finishes one run; its averaged weights as ``.onnx``."""
+    end = work / "end.onnx"
+    if not end.exists():
+        resume = (work / "last.pt").exists()
+        last = train(data, work, plan, start, resume, drawn if plan.simulated_share else None)
+        kept = torch.load(last, map_location="cpu", weights_only=True)
+        net = PersonNet(plan.size)
+        net.load_state_dict(kept["average"])
+        export(net, end)
+    return end
+
+
+def told_by_logs(runs: list[Path]) -> dict[str, Any]:
+    """Seeds, wall time and machines of the runs, from their logs."""
+    seeds, machines, spent_s = [], [], 0
+    for run in runs:
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        seeds.append(lines[0]["plan"]["seed"])
+        machines += [line["machine"] for line in lines if "machine" in line]
+        spent_s += max((line["spent_s"] for line in lines if "spent_s" in line), default=0)
+    return {"machine": "; ".join(dict.fromkeys(machines)), "seeds": seeds, "wall_time_s": spent_s}
+
+
+def scores_of(measured: dict[str, Any]) -> dict[str, float]:
+    """The scores that a manifest carries, of what ``measure`` found."""
+    scores: dict[str, float] = {}
+    for name in ("hit-uav", "ltd"):
+        of_set = {key: round(measured[name][key], 4) for key in ("ap50", "ap", "count_exact", "count_within1")}
+        scores |= {f"{name.replace('-', '_')}_val_{key}": value for key, value in of_set.items()}
+    both = measured["both"]
+    scores |= {f"val_{key}": round(both[key], 4) for key in ("count_exact", "count_within1", "count_mae")}
+    return scores | {"hit_uav_val_false_per_empty": round(measured["hit-uav"]["false_per_empty"], 4)}
