@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import GroupsConfig
+from edge.near import fewest, within
 from edge.records import Track
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +32,7 @@ _YOUNG_HEIGHTS_S = 0.4  # ... unless their velocity, still vague, differs by thi
 _DRIFTING = 1.5  # differing by so many times what is allowed, and no longer near, they part
 _CLEARLY = 2.0  # differing by so many times what is allowed they walk different ways, however near they still are
 _NEIGHBOURS = 8  # only so many nearest people are looked at for new bonds: a crowd must not cost n x n
-_DENSE = 40  # up to so many people a full table is cheaper than a tree
+_DENSE = 40  # up to so many people a full table is cheaper than a search
 
 
 class Bonds:
@@ -142,13 +143,8 @@ class Bonds:
         if count <= _DENSE:
             left, right = _all_pairs(count)
         else:
-            from scipy.spatial import cKDTree  # noqa: PLC0415 - scipy takes most of a second to load
-
-            reach_px = self._config.leave_distance_heights * float(height_px.max())
-            found = min(_NEIGHBOURS + 1, count)
-            distance, nearest = cKDTree(feet).query(feet, k=found, distance_upper_bound=reach_px)
-            rows, order = np.nonzero(np.isfinite(distance))
-            others = np.asarray(nearest)[rows, order]
+            reach_px = np.full(count, self._config.leave_distance_heights * float(height_px.max()))
+            rows, others, _ = fewest(*within(feet, reach_px, feet), _NEIGHBOURS + 1)
             code = np.unique((np.minimum(rows, others) * count + np.maximum(rows, others))[rows != others])
             left, right = code // count, code % count
         if len(self._pairs):
@@ -161,15 +157,3 @@ class Bonds:
 @lru_cache(maxsize=_DENSE + 1)
 def _all_pairs(count: int) -> tuple[Ids, Ids]:
     return np.triu_indices(count, 1)
-
-
-def nearest(places: Floats, others: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Find the nearest of ``others`` (M, 2), at least one, to each of ``places`` (N, 2): its row and distance, (N,)."""
-    if len(places) * len(others) > _DENSE**2:
-        from scipy.spatial import cKDTree  # noqa: PLC0415 - as above
-
-        distance, row = cKDTree(others).query(places)
-        return np.asarray(row), np.asarray(distance)
-    away = np.hypot(*(places[:, None, :] - others[None]).transpose(2, 0, 1))
-    row = away.argmin(axis=1)
-    return row, away[np.arange(len(places)), row]

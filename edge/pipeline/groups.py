@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import GroupsConfig
-from edge.pipeline.bonds import Bonds, nearest
+from edge.near import nearest
+from edge.pipeline.bonds import Bonds
 from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 Floats = npt.NDArray[np.float64]
@@ -201,9 +202,11 @@ class GroupCounter:
             return found
         feet, heights_px = _feet(people)
         their_feet, their_heights_px = _feet(coming)
-        index, distance_px = nearest(their_feet, feet)
-        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index], their_heights_px)
-        for beside in index[distance_px <= reach_px].tolist():
+        farthest_px = self._config.join_distance_heights * np.maximum(their_heights_px, heights_px.max())
+        row, index = nearest(their_feet, farthest_px, feet)
+        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index], their_heights_px[row])
+        close = np.hypot(*(their_feet[row] - feet[index]).T) <= reach_px
+        for beside in index[close].tolist():
             found[self._group_of[people[beside].track_id]] += 1
         return found
 

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.config import TrackerConfig
+from edge.near import fewest, within
+from edge.pipeline.association import associate
 from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured_var
 from edge.records import CameraShift, Detection, Track
 
@@ -29,7 +31,6 @@ _STALL_S = 10.0  # after a pause this long only who is seen at once is still the
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
 _COVERED_SHARE = 0.3  # of its box, and the vanished body is behind the other
 _SEEN_SHARE = 0.5  # of the frames since its birth, to be believed
-_LOOK_AT = 4  # so many nearest bodies are asked whether a box is their echo
 _COMPANION_HEIGHTS = 3.0  # a newborn this near to a believed body is expected to walk like it
 _REAPPEAR_HEIGHTS = 1.3  # how far from its expected way a body may reappear ...
 _REAPPEAR_HEIGHTS_S = 0.1  # ... and how that grows with the time out of sight ...
@@ -51,10 +52,6 @@ class Tracker:
             config: the section of the configuration.
             start_score: a detection below this only holds a body that is already followed; the detector's threshold.
         """
-        # scipy takes most of a second to load, which neither a command's --help nor the first frame should pay
-        from edge.pipeline.association import associate, nearest  # noqa: PLC0415
-
-        self._associate, self._nearest = associate, nearest
         self._config = config
         self._start_score = start_score
         self._bodies = Bodies()
@@ -118,7 +115,7 @@ class Tracker:
             height_px = bodies.height_px[rows]
             away_s = elapsed_s + bodies.hidden_s[rows]
             reach_px = height_px * (_SPEED_SLACK_HEIGHTS + self._config.max_speed_heights_s * away_s)
-            found, taken, trust = self._associate(
+            found, taken, trust = associate(
                 bodies.place[rows],
                 bodies.place_var[rows] + measured_var(height_px),
                 bodies.size[rows],
@@ -193,16 +190,19 @@ class Tracker:
         velocity = np.zeros((len(columns), 2))
         seen = np.nonzero(bodies.confirmed & (bodies.hidden_s == 0.0))[0]
         if len(seen):
-            distance, near = self._nearest(boxes.place[columns], bodies.place[seen], _LOOK_AT)
+            own_px = boxes.height_px[columns]
+            reach_px = np.maximum(_COMPANION_HEIGHTS * own_px, own_px + float(bodies.height_px[seen].max()))
+            at, near, distance_px = within(boxes.place[columns], reach_px, bodies.place[seen])
             beside = seen[near]
-            apart = np.abs(boxes.place[columns][:, None, :] - bodies.place[beside])
-            sizes, own = bodies.size[beside], boxes.size[columns][:, None, :]
-            shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=2)
-            overlap = shared / (sizes.prod(axis=2) + own.prod(axis=2) - shared)
-            fresh = overlap.max(axis=1) < self._config.duplicate_overlap
-            first = np.arange(len(columns)), distance.argmin(axis=1)
-            with_them = distance[first] <= _COMPANION_HEIGHTS * boxes.height_px[columns]
-            velocity[with_them] = bodies.velocity[beside[first][with_them]]
+            sizes, own = bodies.size[beside], boxes.size[columns[at]]
+            apart = np.abs(boxes.place[columns[at]] - bodies.place[beside])
+            shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=1)
+            overlap = shared / (sizes.prod(axis=1) + own.prod(axis=1) - shared)
+            fresh = np.ones(len(columns), np.bool_)
+            fresh[at[overlap >= self._config.duplicate_overlap]] = False
+            at, near, distance_px = fewest(at, near, distance_px, 1)
+            with_them = distance_px <= _COMPANION_HEIGHTS * own_px[at]
+            velocity[at[with_them]] = bodies.velocity[seen[near[with_them]]]
             columns, velocity = columns[fresh], velocity[fresh]
         bodies.add(self._next_id, boxes, columns, velocity, t_s)
         self._next_id += len(columns)
