@@ -100,13 +100,11 @@ def _frame(found: Found, clock: Clock) -> Frame:
 
 def viewable(frame: Frame) -> bytes:
     """Make a PNG that a person can look at: the picture as the model would see it, pixel for pixel."""
-    import cv2  # noqa: PLC0415
-
+    from edge.capture.stills import encode_png  # noqa: PLC0415
     from edge.config import PreprocessConfig  # noqa: PLC0415
     from edge.pipeline.preprocess import Preprocessor  # noqa: PLC0415
 
-    _, png = cv2.imencode(".png", Preprocessor(PreprocessConfig()).apply(frame).picture)
-    return bytes(png)
+    return encode_png(Preprocessor(PreprocessConfig()).apply(frame).picture)
 
 
 def values(frame: Frame) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "station": "Run the control room: receive alerts, store them, show them on a page.",
 }
 """Every command and its line in the overview; ``check-config`` is the ``app`` of ``edge/commands/check_config.py``."""
+_TOOLS = {"cv2": "OpenCV", "scipy": "scipy"}  # what the extra of that name adds
 
 
 def main() -> None:
@@ -40,6 +41,13 @@ def main() -> None:
     except EdgeError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in _TOOLS:
+            raise
+        sys.stderr.write(
+            f"error: this needs {_TOOLS[error.name]}, a node does not: pip install 'edge-thermal[tools]'\n"
+        )
+        sys.exit(ConfigError.exit_code)
     except BrokenPipeError:  # the reader, head perhaps, has seen enough
         sys.stderr.close()
         sys.exit(EdgeError.exit_code)

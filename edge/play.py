@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from edge.capture.footage import Footage
 from edge.clock import SystemClock
@@ -20,7 +20,9 @@ from edge.metrics import Metrics
 from edge.pipeline.detector import Detector
 from edge.records import Alert
 from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay, slug
-from edge.view import View
+
+if TYPE_CHECKING:
+    from edge.view import View
 
 _DELIVERY_WAIT_S = 30.0  # without any message getting through after the last frame
 _LOOK_S = 0.05
@@ -185,11 +187,7 @@ class _Show:
         times_s: list[float] = []
         with ExitStack() as stack:
             opened = stack.enter_context(Footage(path, camera_id=camera.id, fps=camera.fps))
-            view = (
-                stack.enter_context(View(self.view, camera, self.config.preprocess, fps=camera.fps))
-                if self.view
-                else None
-            )
+            view = stack.enter_context(_film(self.view, camera, self.config)) if self.view else None
             pipeline = pipeline_for(path, self.config, camera, self.detector, base=self.base)
             alert_lines = self._alert_lines(path)
             frames = paced(opened, clock, speed=self.speed, stopping=self.stopping)
@@ -221,6 +219,12 @@ class _Show:
             model=ModelIdentity(id=identity.id, version=identity.version, sha256=identity.sha256),
             publish=self.publish,
         )
+
+
+def _film(path: Path, camera: CameraConfig, config: Config) -> "View":
+    from edge.view import View  # noqa: PLC0415  (it draws with OpenCV, which a node goes without)
+
+    return View(path, camera, config.preprocess, fps=camera.fps)
 
 
 def _follow(stories: dict[str, GroupStory], alerts: Sequence[Alert], t_s: float) -> None:

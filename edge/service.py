@@ -47,7 +47,7 @@ _log = get_logger(__name__)
 _TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
 _DRAIN_S = 0.5  # of the 2 s that a stop may take; the goodbye and the threads need the rest
 _MB = 1e6
-_TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "opencv-python-headless": "cv2", "numpy": "numpy"}
+_TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "numpy": "numpy", "av": "av"}
 
 HealthState = Literal["ok", "degraded", "blind", "offline"]
 _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
@@ -348,7 +348,11 @@ class Node:
             cameras=list(self._states),
             poses=_poses(self._config.camera) or None,
             model=self._model,
-            libraries={name: str(sys.modules[module].__version__) for name, module in _TOLD_LIBRARIES.items()},
+            libraries={
+                name: str(sys.modules[module].__version__)
+                for name, module in _TOLD_LIBRARIES.items()
+                if module in sys.modules
+            },
         )
         return wire.encode(about)
 

@@ -5,14 +5,12 @@ the alert has those, as fractions of the frame. Its limits come from this one fr
 that tells of no alert.
 """
 
-import cv2
-
 from edge.config import CameraConfig, PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor
 from edge.records import Alert, Frame
 
 _MAX_WIDTH_PX = 640
-_QUALITIES = (80, 60, 40)
+_QUANTISERS = (4, 8, 16)
 MAX_BYTES = 100_000  # on a bad link a picture must not stand in the way of alerts for long
 
 
@@ -36,13 +34,15 @@ class Snapshots:
 
     def take(self, frame: Frame) -> bytes | None:
         """Give the frame as a JPEG file of at most ``MAX_BYTES``; ``None`` where it does not get that small."""
+        from edge.capture.stills import encode_jpeg, resize  # noqa: PLC0415  (a camera of counts starts without FFmpeg)
+
         black_hot = self._black_hot[frame.camera]
         picture = Preprocessor(self._preprocess, black_hot=black_hot).apply(frame).picture
         if frame.width_px > _MAX_WIDTH_PX:
             height_px = max(1, round(frame.height_px * _MAX_WIDTH_PX / frame.width_px))
-            picture = cv2.resize(picture, (_MAX_WIDTH_PX, height_px), interpolation=cv2.INTER_AREA)
-        for quality in _QUALITIES:
-            done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            if done and len(jpeg) <= MAX_BYTES:
-                return bytes(jpeg)
+            picture = resize(picture, _MAX_WIDTH_PX, height_px)
+        for scale in _QUANTISERS:
+            jpeg = encode_jpeg(picture, scale)
+            if len(jpeg) <= MAX_BYTES:
+                return jpeg
         return None

@@ -242,6 +242,36 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, capsys):
     assert "No space left" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "nine-in-snow", "--output", "clip.mkv"],
+        ["replay", "clip.mkv", "--view", "seen.mp4"],
+        ["calibrate", "points.toml", "shot.png"],
+        ["evaluate", "counting", "clips"],
+    ],
+)
+def test_a_command_that_needs_more_packages_names_them(tmp_path, arguments):
+    """Where only a node is installed, the tools say how to get them, before any work and without a traceback."""
+    code = f"import sys; sys.modules['cv2'] = None; sys.argv[1:] = {arguments}; from edge.cli import main; main()"
+    for name in ("clip.mkv", "points.toml", "shot.png"):
+        (tmp_path / name).touch()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "error: this needs OpenCV, a node does not: pip install 'edge-thermal[tools]'\n"
+
+
+def test_a_moving_camera_without_opencv_names_the_setting(tmp_path):
+    """Motion of the camera itself needs OpenCV; the message says which setting asks for it."""
+    (tmp_path / "node.toml").write_text('[[camera]]\nid = "drone"\nsource = "footage:x.mkv"\nmoving = true\n')
+    code = (
+        "import sys; sys.modules['cv2'] = None; sys.argv[1:] = ['run', 'node.toml']; from edge.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "camera 'drone': moving = true needs OpenCV: pip install 'edge-thermal[tools]'" in done.stderr
+
+
 def seconds(*command: str, times: int = 7) -> float:
     """Give the median time of a command, in seconds of CPU so that a busy machine does not matter."""
     taken = []

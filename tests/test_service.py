@@ -436,4 +436,4 @@ def test_a_picture_leaves_the_box_only_where_the_configuration_says_so(tmp_path,
     ids = {f"edge/v1/node-7/cam/north/snapshot/{data.alert_id.lower()}" for data in told}
     assert set(pictures) == (ids if snapshots else set())
     for jpeg in pictures.values():
-        assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED).shape == (90, 100)
+        assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE).shape == (90, 100)

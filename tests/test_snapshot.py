@@ -23,7 +23,7 @@ def snapshots(polarity="white-hot"):
 
 def read(jpeg):
     """Read a picture."""
-    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
 
 
 def test_a_picture_when_it_appears_and_when_it_grows():

@@ -57,7 +57,8 @@ class NodeRun:
 
     Attributes:
         start_s: from starting the process to its first frame processed, median.
-        imports_s: ``import cv2, onnxruntime`` in a process of its own, beside each start, median.
+        imports: libraries whose import the start is measured by: OpenCV, where it is installed, and onnxruntime.
+        imports_s: how long that import takes in a process of its own, beside each start, median.
         start_ratio: median of the ratios of the two, pair by pair.
         camera_fps: rate of the camera.
         fps: frames processed per second.
@@ -70,6 +71,7 @@ class NodeRun:
     """
 
     start_s: float
+    imports: str
     imports_s: float
     start_ratio: float
     camera_fps: float

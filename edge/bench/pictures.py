@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edge.capture.footage import Footage
+from edge.capture.stills import resize
 from edge.capture.video import VideoWriter
 from edge.errors import CameraError
 from edge.records import Frame, Pixels, Radiometry
@@ -27,7 +27,7 @@ def pictures(width_px: int, height_px: int, count: int) -> list[Pixels]:
     with Footage(shipped("sample_footage") / _CLIP) as footage:
         for frame in footage:
             if frame.seq >= _FIRST:
-                large = cv2.resize(frame.pixels, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+                large = resize(frame.pixels, width_px, height_px)
                 noise = dice.integers(0, _NOISE_COUNTS, large.shape, dtype=np.uint16)
                 made.append(np.add(large, noise, dtype=np.uint16))
             if len(made) == count:

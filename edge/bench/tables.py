@@ -65,7 +65,7 @@ def _models(report: Report) -> Table:
 
 def _node(node: NodeRun) -> Table:
     table = _table(f"the whole node for {node.minutes:g} minutes, one camera at {node.camera_fps:g} frames/s", "", "")
-    table.add_row("start to first frame", f"{node.start_ratio:.2f} x import cv2, onnxruntime ({node.start_s:.2f} s)")
+    table.add_row("start to first frame", f"{node.start_ratio:.2f} x import {node.imports} ({node.start_s:.2f} s)")
     table.add_row("frames/s processed", "?" if node.fps is None else f"{node.fps:g}")
     table.add_row("frames replaced by newer ones", str(node.dropped))
     if node.latency is None:

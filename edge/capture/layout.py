@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -88,11 +87,10 @@ def check_values(pixels: Pixels, profile: Profile) -> str | None:
 
 def _grey(raw: memoryview, mode: Mode) -> Pixels | None:
     if mode.fourcc == "MJPG":
-        picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_GRAYSCALE) if len(raw) else None
-        if picture is None or picture.shape != (mode.height_px, mode.width_px):
-            return None
-        decoded: npt.NDArray[np.uint8] = picture
-        return decoded
+        from edge.capture.stills import decode_jpeg  # noqa: PLC0415  (a camera of counts does not pay for FFmpeg)
+
+        picture = decode_jpeg(raw)
+        return picture if picture is not None and picture.shape == (mode.height_px, mode.width_px) else None
     if mode.fourcc == "Y16 ":
         rows = _rows(raw, mode, bytes_per_pixel=2)
         return None if rows is None else _words(rows)

@@ -5,16 +5,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.capture.stills import Raw, decode
 from edge.errors import CameraError
 from edge.records import Pixels
 
 PICTURES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm"})
 LARGEST_PX = 1 << 25  # 33 megapixels, four times the largest thermal camera: more is a damaged or hostile header
 _COLOUR_DIMENSIONS = 3
+_TIFF = (b"II", b"MM")
 
 
 class PictureFolder:
@@ -87,15 +88,15 @@ def read_picture(file: Path) -> Pixels:
         CameraError: it cannot be read, or has another depth.
     """
     try:
-        raw = np.fromfile(file, dtype=np.uint8)
+        raw = file.read_bytes()
     except OSError as error:
         raise CameraError(f"{file}: cannot be read: {error.strerror}") from error
-    if raw.size == 0:
+    if not raw:
         raise CameraError(f"{file}: the file is empty")
     return decode_picture(raw, file)
 
 
-def decode_picture(raw: npt.NDArray[np.uint8], name: object) -> Pixels:
+def decode_picture(raw: Raw, name: object) -> Pixels:
     """Decode one picture from the bytes of its file.
 
     Args:
@@ -108,19 +109,29 @@ def decode_picture(raw: npt.NDArray[np.uint8], name: object) -> Pixels:
     Raises:
         CameraError: they are no picture, or one of another depth.
     """
-    try:
-        pixels: npt.NDArray[Any] | None = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
+    pixels = _decode_tiff(raw) if bytes(raw[:2]) in _TIFF else decode(raw)
     if pixels is None:
         raise CameraError(f"{name}: not a readable picture")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise CameraError(f"{name}: {pixels.dtype} pixels; 8-bit or 16-bit whole numbers are needed")
-    if pixels.ndim == _COLOUR_DIMENSIONS:
-        colour = pixels[:, :, :3] if pixels.shape[2] >= _COLOUR_DIMENSIONS else pixels[:, :, :1]
-        pixels = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY) if colour.shape[2] == _COLOUR_DIMENSIONS else colour[:, :, 0]
     grey: Pixels = pixels
     return grey
+
+
+def _decode_tiff(raw: Raw) -> npt.NDArray[Any] | None:
+    """Decode a TIFF with OpenCV where it is installed: FFmpeg knows no tiles, and copies a stack for each page."""
+    try:
+        import cv2  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return decode(raw)
+    try:
+        pixels: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.ndim != _COLOUR_DIMENSIONS:
+        return pixels
+    colour = pixels[:, :, :3] if pixels.shape[2] >= _COLOUR_DIMENSIONS else pixels[:, :, :1]
+    return cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY) if colour.shape[2] == _COLOUR_DIMENSIONS else colour[:, :, 0]
 
 
 def check_alike(pixels: Pixels, first: Pixels, name: object) -> None:

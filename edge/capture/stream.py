@@ -14,10 +14,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import cv2
-
 from edge.capture.content import ContentWatch
 from edge.capture.program import Program
+from edge.capture.stills import resize
 from edge.capture.timeline import Timeline
 from edge.capture.video import Arrived, LiveVideo
 from edge.clock import Clock
@@ -150,8 +149,7 @@ class StreamCamera:
             self._size_px = size_px
         if size_px == self._size_px:
             return pixels
-        scaled: Pixels = cv2.resize(pixels, self._size_px, interpolation=cv2.INTER_AREA)
-        return scaled
+        return resize(pixels, *self._size_px)
 
     def _explained(self, step: Callable[[], _Given]) -> _Given:
         """Do a step, and let the program behind the stream say why it failed."""

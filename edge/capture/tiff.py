@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from edge.capture.pictures import LARGEST_PX, check_alike, decode_picture
 from edge.errors import CameraError
 from edge.records import Pixels
@@ -122,7 +120,7 @@ class TiffStack:
             name = f"{self._path}: page {index + 1}"
             struct.pack_into(form.order + form.tag_count, data, form.first_at, page)
             _check_size(data, form, page, name)
-            pixels = decode_picture(np.frombuffer(data, np.uint8), name)
+            pixels = decode_picture(data, name)
             first = pixels if first is None else first
             check_alike(pixels, first, name)
             yield self._times_s[index], pixels

@@ -1,6 +1,7 @@
 """``edge replay``: footage through the deployed pipeline."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -52,8 +53,10 @@ def replay(
     detector = load_detector(config, base)
     outputs = Outputs(alerts=alerts, tracks=tracks, view=view, publish=publish)
     check_outputs(alerts, tracks, view)
-    if view is not None and view.suffix.lower() != ".mp4":
-        raise ConfigError(f"--view {view}: the film is an .mp4; name it so")
+    if view is not None:
+        if view.suffix.lower() != ".mp4":
+            raise ConfigError(f"--view {view}: the film is an .mp4; name it so")
+        import_module("edge.view")  # what it needs may be missing: say so before the work
     stopping = stop_on_signals()
     with progress("replay") as advance:
         report = play(

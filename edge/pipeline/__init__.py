@@ -7,17 +7,17 @@ give the same results, byte for byte, at any speed.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.config import CameraConfig, Config
+from edge.errors import ConfigError
 from edge.pipeline.alerts import AlertRaiser
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
 from edge.pipeline.looks import merge, shift_into_frame
-from edge.pipeline.motion import CameraMotion
 from edge.pipeline.preprocess import CloseUps, Prepared, Preprocessor
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
@@ -25,6 +25,9 @@ from edge.pipeline.tracker import Tracker
 from edge.places import Placed, Telemetry
 from edge.records import Alert, CameraShift, Detection, EndReason, Frame, Result, Sight
 from edge.terrain import Terrain
+
+if TYPE_CHECKING:
+    from edge.pipeline.motion import CameraMotion
 
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -94,7 +97,7 @@ class Pipeline:
         )
         self._close_ups = CloseUps(*config.model.tiles)
         self._sight = SightKeeper(config.sight)
-        self._motion = CameraMotion() if camera.moving else None
+        self._motion = _camera_motion(camera) if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
         self._rules = Rules(camera.line, camera.zone)
         self._groups = GroupCounter(config.groups)
@@ -189,3 +192,14 @@ def find_people(detector: FindsPeople, prepared: Prepared, close_ups: CloseUps) 
         found = detector.detect(tensor, scale, (y1 - y0, x1 - x0))
         closer.append(shift_into_frame(found, (x0, y0, x1, y1), size_px))
     return merge(whole, closer, detector.begin)
+
+
+def _camera_motion(camera: CameraConfig) -> "CameraMotion":
+    """Load the measuring of a camera's own motion; OpenCV is larger than everything else that a node needs."""
+    try:
+        from edge.pipeline.motion import CameraMotion  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"camera '{camera.id}': moving = true needs OpenCV: pip install 'edge-thermal[tools]'"
+        ) from error
+    return CameraMotion()
