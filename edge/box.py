@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+_HWMON = Path("/sys/class/hwmon")
 _MB = 1024.0
 # Raspberry Pi: the low bits say what is so now, the same bits 16 higher what has been so since it was switched on
 _THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
@@ -62,8 +63,16 @@ def throttling() -> tuple[str, ...] | None:
     tool = shutil.which("vcgencmd")
     if text is None and tool is not None:
         done = subprocess.run([tool, "get_throttled"], capture_output=True, text=True, check=False, timeout=5)  # noqa: S603
-        text = done.stdout.partition("=")[2].strip() or None
-    return None if text is None else throttle_words(text)
+        text = done.stdout.partition("=")[2].strip() or None  # nothing for whoever is not in the group video
+    return _low_voltage() if text is None else throttle_words(text)
+
+
+def _low_voltage() -> tuple[str, ...] | None:
+    """Ask the kernel's own sensor, which any user may read; it knows of the voltage alone."""
+    for sensor in _HWMON.glob("hwmon*"):
+        if _read(str(sensor / "name")) == "rpi_volt":
+            return ("under-voltage",) if _read(str(sensor / "in0_lcrit_alarm")) == "1" else ()
+    return None
 
 
 def throttle_words(text: str) -> tuple[str, ...] | None:

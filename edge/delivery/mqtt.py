@@ -267,7 +267,7 @@ class Link:
         if self._config.username is not None:
             client.username_pw_set(self._config.username, _password(self._config))
         if self._config.tls:
-            client.tls_set_context(_tls_context(self._config))
+            client.tls_set_context(tls_context(self._config))
         return client
 
     def _connect(self, stopping: Callable[[], bool]) -> None:
@@ -451,7 +451,7 @@ def _password(config: DeliveryConfig) -> str | None:
     return lines[0]
 
 
-def _tls_context(config: DeliveryConfig) -> ssl.SSLContext:
+def tls_context(config: DeliveryConfig) -> ssl.SSLContext:
     """Verify the broker, unless the configuration refuses that in writing: a false one could silence every alert."""
     try:
         context = ssl.create_default_context(cafile=config.tls_ca_file)

@@ -2,105 +2,36 @@
 
 import socket
 import ssl
-import subprocess
+import sys
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from broker_site import SHIPPED, Site, shipped_broker
+
 from edge.clock import SystemClock
 from edge.config import DeliveryConfig
 from edge.delivery.asyncapi import asyncapi
-from edge.delivery.brokers import free_port, mosquitto_path
+from edge.delivery.brokers import mosquitto_path
 from edge.delivery.mqtt import Caller, Link, Message
 from edge.errors import DeliveryError
-from edge.pki import Authority
 
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.skipif(mosquitto_path() is None, reason="needs mosquitto"),
 ]
 
-SHIPPED = Path(__file__).resolve().parent.parent.parent / "deploy" / "mosquitto"
-NOW = datetime.now(UTC)
 NOT_AUTHORISED = 0x87
 
 
-@dataclass
-class Site:
-    """A broker with the shipped configuration, and the folders of those who speak to it."""
-
-    port: int
-    folder: Path
-
-    def who(self, name: str, *, tls: bool = True, ca: str | None = None) -> DeliveryConfig:
-        """Give the settings of somebody who holds the certificate of ``name``, or none."""
-        held = self.folder / name
-        return DeliveryConfig(
-            port=self.port,
-            tls=tls,
-            tls_ca_file=str(self.folder / (ca or "ours") / "ca.crt") if tls else None,
-            tls_cert_file=str(held / "client.crt") if (held / "client.crt").exists() else None,
-            tls_key_file=str(held / "client.key") if (held / "client.key").exists() else None,
-            mqtt_version="5",
-            connect_timeout_s=5.0,
-        )
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Site:
-    """Start mosquitto as shipped: only the port, the user and the paths are this test's."""
-    folder = tmp_path_factory.mktemp("site")
-    ours = Authority(folder, now=NOW)
-    ours.create("ours")
-    ours.issue("broker", "broker", ["127.0.0.1", "localhost"])
-    ours.issue("station", "station")
-    for node in ("node-7", "node-8", "stolen"):
-        ours.issue("node", node)
-    ours.revoke("stolen")
-    Authority(folder, now=NOW - timedelta(days=100)).issue("node", "late", days=30)
-    (folder / "ours").mkdir()
-    (folder / "ours" / "ca.crt").write_bytes((folder / "ca.crt").read_bytes())
-    for name in ("theirs", "forged"):
-        rogue = Authority(folder / name, now=NOW)
-        rogue.create("ours")  # even the same name
-        rogue.issue("node", "node-7")
-    (folder / "forged" / "client.crt").write_bytes((folder / "theirs" / "node-7" / "client.crt").read_bytes())
-    (folder / "forged" / "client.key").write_bytes((folder / "theirs" / "node-7" / "client.key").read_bytes())
-    posing = folder / "posing"  # a broker's certificate, used by a client
-    posing.mkdir()
-    (posing / "client.crt").write_bytes((folder / "broker" / "server.crt").read_bytes())
-    (posing / "client.key").write_bytes((folder / "broker" / "server.key").read_bytes())
-    port = free_port()
-    data = folder / "data"
-    data.mkdir()
-    shipped = (SHIPPED / "mosquitto.conf").read_text()
-    used = shipped.replace("listener 8883", f"user root\nlistener {port} 127.0.0.1")
-    used = used.replace("/etc/mosquitto/certs", str(folder / "broker")).replace("/etc/mosquitto/acl", f"{SHIPPED}/acl")
-    used = used.replace("/var/lib/mosquitto", str(data))
-    (folder / "mosquitto.conf").write_text(used)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([mosquitto_path(), "-c", folder / "mosquitto.conf"], stdout=log, stderr=log)
-    try:
-        _wait_for(port, process, folder / "log")
-        yield Site(port, folder)
-    finally:
-        process.terminate()
-        process.wait(5)
-
-
-def _wait_for(port: int, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(200):
-        assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(log.read_text())
+def site(tmp_path_factory) -> Iterator[Site]:
+    """Start mosquitto as shipped."""
+    with shipped_broker(tmp_path_factory.mktemp("site")) as running:
+        yield running
 
 
 def dial(config: DeliveryConfig, name: str = "", filters: tuple[tuple[str, int], ...] = ()) -> Link:
@@ -207,6 +138,8 @@ def test_each_writes_its_own_topics_only(site: Site, who: str, topic: str, taken
 READ = {
     "station, everything": ("station", "edge/v1/#", "edge/v1/node-8/alert", True),
     "node, its own commands": ("node-7", "edge/v1/node-7/cmd/#", "edge/v1/node-7/cmd/mute", True),
+    "node, its own echo": ("node-7", "edge/v1/node-7/reply/doctor", "edge/v1/node-7/reply/doctor", True),
+    "node, its own answers to a station": ("node-7", "edge/v1/node-7/reply/+", "edge/v1/node-7/reply/station", False),
     "node, its own receipts": ("node-7", "edge/v1/node-7/receipt", "edge/v1/node-7/receipt", True),
     "node, another's alerts": ("node-7", "edge/v1/node-8/alert", "edge/v1/node-8/alert", False),
     "node, everything": ("node-7", "#", "edge/v1/node-8/alert", False),
@@ -222,11 +155,14 @@ def test_each_hears_what_is_meant_for_it(site: Site, who: str, wanted: str, topi
     except DeliveryError:
         assert not arrives
         return
-    writer = dial(site.who("node-8" if "node-8/alert" in topic else "station"))
-    assert answer(writer, topic) != NOT_AUTHORISED
+    if "/reply/" in topic:  # only the node itself may write there
+        listener.send(Message(topic, b"{}"))
+    else:
+        writer = dial(site.who("node-8" if "node-8/alert" in topic else "station"))
+        assert answer(writer, topic) != NOT_AUTHORISED
+        writer.close()
     assert (topic in heard(listener)) == arrives
-    for link in (listener, writer):
-        link.close()
+    listener.close()
 
 
 def test_a_node_cannot_throw_another_off_by_taking_its_client_id(site: Site):
