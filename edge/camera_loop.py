@@ -7,13 +7,14 @@ import subprocess
 import threading
 from dataclasses import dataclass, field, replace
 
-from edge.capture import Camera
+from edge.capture import Camera, HearsTelemetry
 from edge.capture.slot import Slots
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.delivery.loglimit import LimitedLog
 from edge.errors import CameraError
 from edge.metrics import Metrics
+from edge.places import TelemetryCount
 from edge.records import Sight
 
 _REOPEN_FIRST_S = 0.5
@@ -51,6 +52,7 @@ class CameraState:
     seen: bool = False
     outages: int = 0
     last_outage: Outage | None = None
+    telemetry: TelemetryCount | None = None
 
 
 class CameraLoop:
@@ -69,6 +71,7 @@ class CameraLoop:
         """Start nothing yet."""
         self._config = config
         self._camera = camera
+        self._hears = camera if isinstance(camera, HearsTelemetry) else None
         self._slots = slots
         self._state = state
         self._clock = clock
@@ -136,10 +139,22 @@ class CameraLoop:
                     self._metrics.count(f"frames_lost/{name}", frame.seq - self._state.next_seq)
                 self._state.next_seq = frame.seq + 1
                 self._metrics.count(f"frames_captured/{name}")
+                self._note_telemetry()
                 if self._slots.put(frame):
                     self._metrics.count(f"frames_replaced/{name}")
                 if self._stopping.is_set():
                     return
+
+    def _note_telemetry(self) -> None:
+        count = self._hears.telemetry_count if self._hears else None
+        if count is None or count == self._state.telemetry:
+            return
+        known, name = self._state.telemetry or TelemetryCount(), self._camera.camera_id
+        self._metrics.count(f"telemetry_read/{name}", count.read - known.read)
+        self._metrics.count(f"telemetry_refused/{name}", count.refused - known.refused)
+        if count.refused > known.refused:
+            self._log.warning("telemetry refused", camera=name, why=count.why, refused=count.refused, read=count.read)
+        self._state.telemetry = count
 
     def _begin_outage(self, reason: str) -> None:
         now_s = self._clock.monotonic_s()

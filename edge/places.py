@@ -82,6 +82,21 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetryCount:
+    """How much of what a carrier told could be believed, since the camera was made.
+
+    Attributes:
+        read: packets, or blocks of a side file, that were read.
+        refused: those that were not: a wrong checksum, cut off, no place on earth.
+        why: what was wrong with the latest of them.
+    """
+
+    read: int = 0
+    refused: int = 0
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A place with its error ellipse.
 

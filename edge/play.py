@@ -18,6 +18,7 @@ from edge.delivery.wire import ModelIdentity, Topics
 from edge.errors import CameraError, ConfigError, DeliveryError, EdgeError
 from edge.metrics import Metrics
 from edge.pipeline.detector import Detector
+from edge.places import TelemetryCount
 from edge.records import Alert
 from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay, slug
 
@@ -63,6 +64,7 @@ class ClipReport:
     duration_s: float = 0.0
     frames_per_s: float = 0.0
     groups: list[GroupStory] = field(default_factory=list)
+    telemetry: TelemetryCount | None = None
     fault: str | None = None
 
 
@@ -98,6 +100,10 @@ class Report:
                     Text(", ".join(group.reasons)),
                 )
             console.print(table)
+            if clip.telemetry:
+                told = clip.telemetry
+                bad = f", {told.refused} refused ({told.why})" if told.refused else ""
+                console.print(Text(f"{clip.footage}: telemetry: {told.read} packets read{bad}"))
             if clip.fault:
                 console.print(Text(f"{clip.footage}: {clip.fault}", style="red"))
 
@@ -206,6 +212,7 @@ class _Show:
             finally:
                 took_s = clock.monotonic_s() - start_s
                 clip.frames, clip.groups = len(times_s), list(stories.values())
+                clip.telemetry = opened.telemetry_count
                 if times_s:
                     clip.duration_s = round(times_s[-1] - times_s[0], 3)
                     clip.frames_per_s = round(len(times_s) / took_s, 1)

@@ -36,6 +36,7 @@ from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
+from edge.places import TelemetryCount
 from edge.records import Alert, Frame, Result, SightAlert, SightCause
 from edge.snapshot import Snapshots
 from edge.supervisor import Supervisor
@@ -328,6 +329,7 @@ class Node:
             lost=counters.get(f"frames_lost/{section.id}", 0),
             outages=state.outages,
             last_outage=_told(state.last_outage),
+            telemetry=_heard(state.telemetry),
         )
 
     def _stop(self) -> None:
@@ -377,6 +379,12 @@ def _told(outage: Outage | None) -> wire.CameraOutage | None:
     began = datetime.fromtimestamp(outage.began_utc_s, UTC)
     reason = wire.sentence(outage.reason) or "unknown"
     return wire.CameraOutage(reason=reason, began=began, lasted_s=outage.lasted_s)
+
+
+def _heard(count: TelemetryCount | None) -> wire.TelemetryHealth | None:
+    if count is None:
+        return None
+    return wire.TelemetryHealth(read=count.read, refused=count.refused, why=wire.sentence(count.why))
 
 
 def _metrics_page(port: int, metrics: Metrics) -> AbstractContextManager[None]:

@@ -7,8 +7,9 @@ footage is a camera too, so nothing downstream knows the difference.
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
+from edge.places import TelemetryCount
 from edge.records import Frame
 
 
@@ -39,3 +40,12 @@ class Camera(Protocol):
         Raises:
             CameraError: the camera is lost, or a recording is damaged.
         """
+
+
+@runtime_checkable
+class HearsTelemetry(Protocol):
+    """A camera whose carrier tells where it is, and which counts how much of that could be believed."""
+
+    @property
+    def telemetry_count(self) -> TelemetryCount | None:
+        """What was read and refused; ``None`` where nothing is told at all."""

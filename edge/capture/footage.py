@@ -2,7 +2,7 @@
 
 A folder of pictures has no times, so the configured rate gives them, unless ``NAME.truth.json`` beside the footage
 does: of that file only the times, the start and the radiometry are read here, never what the frames contain. A drone's
-``NAME.SRT`` beside the footage tells where it was at each frame.
+``NAME.SRT`` beside the footage tells where it was at each frame, or the KLV in a transport stream does.
 """
 
 import itertools
@@ -19,13 +19,15 @@ import numpy as np
 
 from edge.capture.cptv import CptvReader
 from edge.capture.dji_srt import SideFile, read_side_file, side_path
+from edge.capture.klv import KlvTrack
 from edge.capture.pictures import PictureFolder
 from edge.capture.tiff import TiffStack
 from edge.capture.video import VideoReader
 from edge.errors import CameraError
+from edge.places import TelemetryCount
 from edge.records import Frame, Radiometry
 
-VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".webm", ".m4v"})
+VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".m4v"})
 STACKS = frozenset({".tif", ".tiff"})
 CLIPS = VIDEOS | STACKS | {".cptv"}
 _WHITE = 255
@@ -59,6 +61,7 @@ class Footage:
         self._timing = Timing()
         self._reader: VideoReader | CptvReader | TiffStack | PictureFolder | None = None
         self._side: SideFile | None = None
+        self._told = KlvTrack()
 
     def __enter__(self) -> Self:
         """Open it.
@@ -72,6 +75,7 @@ class Footage:
         self._timing = read_timing(truth_path(self.path))
         side = side_path(self.path)
         self._side = read_side_file(side) if side else None
+        self._told.reopened()
         return self
 
     def __exit__(
@@ -89,7 +93,7 @@ class Footage:
         if not os.path.exists(self.path):  # noqa: PTH110  (Path.exists raises for a name no file can have)
             raise CameraError(f"{self.path}: no such footage; camera.source is footage:PATH of a clip or a folder")
         if suffix in VIDEOS:
-            return VideoReader(self.path)
+            return VideoReader(self.path, on_data=self._told.hear)
         if suffix in STACKS:
             return TiffStack(self.path, fps=self._fps)
         if suffix == ".cptv":
@@ -104,6 +108,14 @@ class Footage:
         if self._timing.times_s:
             return len(self._timing.times_s)
         return self._reader.frames_expected if self._reader else None
+
+    @property
+    def telemetry_count(self) -> TelemetryCount | None:
+        """How much telemetry was read and refused; ``None`` where there is none."""
+        if self._side is not None:
+            return TelemetryCount(len(self._side), self._side.bad, "it tells no place" if self._side.bad else None)
+        count = self._told.count
+        return count if count.read or count.refused else None
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame in order.
@@ -125,6 +137,9 @@ class Footage:
             if times_s and seq >= len(times_s):
                 raise CameraError(f"{self.path}: more frames than the {len(times_s)} of its truth file")
             t_s = times_s[seq] if times_s else own_s
+            carried = self._side.at(t_s) if self._side else self._told.at(own_s)
+            if start_utc_s == 0.0 and carried is not None and carried.utc_s is not None:
+                start_utc_s = carried.utc_s - t_s  # the carrier has a clock; from its first word on it is the footage's
             yield Frame(
                 camera=self.camera_id,
                 seq=seq,
@@ -132,7 +147,7 @@ class Footage:
                 captured_utc_s=start_utc_s + t_s,
                 pixels=own,
                 radiometry=Radiometry() if own.dtype == np.uint8 else told or Radiometry("counts"),
-                telemetry=self._side.at(t_s) if self._side else None,
+                telemetry=carried,
             )
         if seq + 1 < len(times_s):
             raise CameraError(f"{self.path}: truncated: {seq + 1} of {len(times_s)} frames")

@@ -7,9 +7,10 @@ packet is still worth having.
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from edge.capture.st0601 import telemetry, value
-from edge.places import Telemetry
+from edge.places import Telemetry, TelemetryCount
 
 KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
 """Universal label of the UAS Datalink Local Set."""
@@ -58,11 +59,17 @@ class KlvReader:
         """Start with nothing read."""
         self.good = 0
         self.faults: Counter[str] = Counter()
+        self._why: str | None = None
 
     @property
     def bad(self) -> int:
         """Packets that were thrown away."""
         return sum(self.faults.values())
+
+    @property
+    def count(self) -> TelemetryCount:
+        """What was read and what was not, so far."""
+        return TelemetryCount(self.good, self.bad, self._why)
 
     def read(self, payload: bytes) -> Telemetry | None:
         """Read what one packet of the stream holds; of several local sets in it the last good one is given."""
@@ -72,15 +79,16 @@ class KlvReader:
                 latest = telemetry(decode(packet))
                 self.good += 1
             except ValueError as error:
-                self.faults[str(error)] += 1
+                self._why = str(error)
+                self.faults[self._why] += 1
         return latest
 
 
 class TelemetryTrack:
     """Remembers the last seconds of telemetry by presentation time, so that each frame finds its own."""
 
-    def __init__(self, *, nearest_s: float = 1.0, keep: int = 256) -> None:
-        """Start empty; telemetry farther from a frame than ``nearest_s`` is not the frame's."""
+    def __init__(self, *, nearest_s: float = 1.5, keep: int = 256) -> None:
+        """Start empty; telemetry farther from a frame than ``nearest_s`` is not the frame's (many tell once a second)."""
         self._nearest_s = nearest_s
         self._kept: deque[tuple[float, Telemetry]] = deque(maxlen=keep)
 
@@ -91,9 +99,46 @@ class TelemetryTrack:
         self._kept.append((pts_s, told))
 
     def at(self, pts_s: float) -> Telemetry | None:
-        """Give the telemetry nearest to a frame; ``None`` when there is none near enough."""
+        """Give the telemetry nearest to a frame, its clock set to the frame; ``None`` when there is none near enough."""
         near = min(self._kept, key=lambda one: abs(one[0] - pts_s), default=None)
-        return near[1] if near is not None and abs(near[0] - pts_s) <= self._nearest_s else None
+        if near is None or abs(near[0] - pts_s) > self._nearest_s:
+            return None
+        told_s, told = near
+        return told if told.utc_s is None else replace(told, utc_s=told.utc_s + pts_s - told_s)
+
+
+class KlvTrack:
+    """A stream's data track: bytes go in as they arrive, each frame takes out what was told for its moment."""
+
+    def __init__(self) -> None:
+        """Start with nothing told."""
+        self._reader = KlvReader()
+        self._track = TelemetryTrack()
+        self._frame_s: float | None = None
+
+    @property
+    def count(self) -> TelemetryCount:
+        """What was read and what was not, so far."""
+        return self._reader.count
+
+    def reopened(self) -> None:
+        """Forget what was told: the stream was opened again, and its clock starts anywhere."""
+        self._track = TelemetryTrack()
+        self._frame_s = None
+
+    def hear(self, pts_s: float | None, payload: bytes) -> None:
+        """Read a packet; one without a time (asynchronous, MISB ST 1402) belongs to the latest frame."""
+        told = self._reader.read(payload)
+        told_s = self._frame_s if pts_s is None else pts_s
+        if told is not None and told_s is not None:
+            self._track.put(told_s, told)
+
+    def at(self, pts_s: float | None) -> Telemetry | None:
+        """Give what was told for the frame of this time."""
+        if pts_s is None:
+            return None
+        self._frame_s = pts_s
+        return self._track.at(pts_s)
 
 
 def _packets(payload: bytes) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from edge.capture.footage import Footage
 from edge.clock import Clock
+from edge.places import TelemetryCount
 from edge.records import Frame
 
 
@@ -39,6 +40,11 @@ class LiveFootage:
     ) -> None:
         """Close the footage."""
         self._footage.__exit__(kind, error, trace)
+
+    @property
+    def telemetry_count(self) -> TelemetryCount | None:
+        """How much telemetry was read and refused; ``None`` where there is none."""
+        return self._footage.telemetry_count
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield each frame when it is due.

@@ -12,6 +12,7 @@ from edge.places import LatLon, Telemetry
 _MICROSECONDS = 1e6
 _ELLIPSOID_HEIGHT_TAG = 104
 _LEVEL = 1e-6
+_EARLIEST_UTC_S, _LATEST_UTC_S = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100: outside it a clock was never set
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def value(tag: int, raw: bytes) -> tuple[str, float] | None:
         Name and value: angles in degrees, lengths in metres, ``utc_s``.
     """
     if tag == 2:  # noqa: PLR2004  precision time stamp
-        return ("utc_s", int.from_bytes(raw, "big") / _MICROSECONDS) if len(raw) == 8 else None  # noqa: PLR2004
+        utc_s = int.from_bytes(raw, "big") / _MICROSECONDS
+        known = len(raw) == 8 and _EARLIEST_UTC_S <= utc_s < _LATEST_UTC_S  # noqa: PLR2004
+        return ("utc_s", utc_s) if known else None
     if tag == _ELLIPSOID_HEIGHT_TAG:
         height_m = _mapped_float(raw, -900.0, 40_000.0)
         return None if height_m is None else ("ellipsoid_height_full_m", height_m)

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from edge.capture.content import ContentWatch
+from edge.capture.klv import KlvTrack
 from edge.capture.program import Program
 from edge.capture.stills import resize
 from edge.capture.timeline import Timeline
@@ -23,6 +24,7 @@ from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import CameraError, ConfigError
 from edge.log import get_logger
+from edge.places import TelemetryCount
 from edge.records import Frame, Pixels, Radiometry
 
 _log = get_logger(__name__)
@@ -65,6 +67,7 @@ class StreamCamera:
         self._scheme, self._name = _checked(config)
         self._timeline = Timeline(clock)
         self._content = ContentWatch()
+        self._told = KlvTrack()
         self._open = ExitStack()
         self._video: LiveVideo | None = None
         self._program: Program | None = None
@@ -99,6 +102,7 @@ class StreamCamera:
             self._video = self._explained(lambda: opening.enter_context(video))
             self._open = opening.pop_all()
         self._timeline.reopened()
+        self._told.reopened()
         self._content.reopened(self._clock.monotonic_s())
         _log.info("stream", camera=self.camera_id, source=self._name)
         return self
@@ -109,6 +113,12 @@ class StreamCamera:
         """Hang up."""
         self._video = None
         self._open.close()
+
+    @property
+    def telemetry_count(self) -> TelemetryCount | None:
+        """How much of a data track's telemetry was read and refused; ``None`` while there was none."""
+        count = self._told.count
+        return count if count.read or count.refused else None
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames until the node stops.
@@ -123,9 +133,10 @@ class StreamCamera:
         while not self._stopping.is_set():
             arrived = self._explained(lambda: next(arriving))
             now_s = self._clock.monotonic_s()
+            if arrived.data is not None:
+                self._told.hear(arrived.stamp_s, arrived.data)
             if arrived.pixels is None:
-                # a damaged picture is not handed on: its number is missing, so it counts as lost
-                self._next_seq += arrived.data is None
+                self._next_seq += arrived.damaged  # not handed on: its number is missing, so it counts as lost
                 if now_s - last_s >= self._config.stall_after_s:
                     raise CameraError(f"{self._name}: no whole picture for {now_s - last_s:.1f} s")
                 continue
@@ -137,11 +148,14 @@ class StreamCamera:
         same_s = self._content.same_for_s(pixels, t_s)
         if same_s >= self._config.frozen_reopen_s:
             raise CameraError(f"{self._name}: the same picture for {same_s:.0f} s; it is opened again")
-        if arrived.utc_s is not None and -_EARLY_S <= self._clock.utc_s() - arrived.utc_s <= _LATE_S:
-            utc_s = arrived.utc_s  # the sender's own clock, near enough to ours to be set right
+        told = self._told.at(arrived.stamp_s)
+        for sent_utc_s in (arrived.utc_s, told.utc_s if told else None):
+            if sent_utc_s is not None and -_EARLY_S <= self._clock.utc_s() - sent_utc_s <= _LATE_S:
+                utc_s = sent_utc_s  # the sender's own clock, near enough to ours to be set right
+                break
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        eight_bit = pixels.dtype.itemsize == 1
-        return Frame(self.camera_id, seq, t_s, utc_s, pixels, Radiometry() if eight_bit else Radiometry("counts"))
+        radiometry = Radiometry() if pixels.dtype.itemsize == 1 else Radiometry("counts")
+        return Frame(self.camera_id, seq, t_s, utc_s, pixels, radiometry, telemetry=told)
 
     def _same_size(self, pixels: Pixels) -> Pixels:
         size_px = (pixels.shape[1], pixels.shape[0])

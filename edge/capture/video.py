@@ -1,6 +1,6 @@
 """Video through PyAV, imported here only: reads clips and live streams, writes lossless clips and ones to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,9 +44,15 @@ class VideoReader(_Held):
     start_utc_s = 0.0
     radiometry: Radiometry | None = None
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, path: Path, *, on_data: Callable[[float | None, bytes], None] | None = None) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: the file.
+            on_data: gets time and payload of each packet of a data track (KLV), in the order of the file.
+        """
         self._path = path
+        self._on_data = on_data
 
     def __enter__(self) -> Self:
         """Open the file.
@@ -79,11 +85,12 @@ class VideoReader(_Held):
             CameraError: the file is damaged, or ends before its stated duration; every whole frame has been yielded.
         """
         stream = self._container.streams.video[0]
-        stream.thread_type = "AUTO"
+        # frame threads decode ahead, more of them farther: what was told by then must be the same on every machine
+        stream.thread_type = "SLICE" if self._container.streams.data else "AUTO"
         last_s: float | None = None
         step_s = 1.0 / float(stream.average_rate) if stream.average_rate else 0.0
         try:
-            for picture in self._container.decode(stream):
+            for picture in self._pictures(stream):
                 t_s = float(picture.time) if picture.time is not None else (last_s or 0.0) + step_s
                 step_s, last_s = (t_s - last_s if last_s is not None else step_s), t_s
                 yield t_s, _grey(picture)
@@ -96,6 +103,14 @@ class VideoReader(_Held):
         if duration_s and last_s - start_s + _MISSING_TAIL_FRAMES * step_s < duration_s:
             raise CameraError(f"{self._path}: truncated: ends at {last_s - start_s:.1f} s of {duration_s:.1f} s")
 
+    def _pictures(self, stream: Any) -> Iterator[Any]:
+        told = self._container.streams.data if self._on_data else ()
+        for packet in self._container.demux([stream, *told]):
+            if packet.stream is stream:
+                yield from packet.decode()
+            elif packet.size and self._on_data is not None:
+                self._on_data(_seconds(packet.pts, packet.time_base), bytes(packet))
+
     def _duration_s(self) -> float | None:
         """How long the pictures last; the container's word counts only when there is nothing but pictures in it."""
         stream = self._container.streams.video[0]
@@ -107,19 +122,21 @@ class VideoReader(_Held):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came out of a live stream: a picture, a packet of data, or a damaged picture (neither).
+    """What came out of a live stream: a picture, a packet of data, a damaged picture, or nothing that is looked at.
 
     Attributes:
         stamp_s: presentation time on the stream's own clock; ``None`` when it has none.
         utc_s: the same moment on the sender's wall clock, from RTCP sender reports; ``None`` without any.
         pixels: (H, W) grey.
         data: the payload of a data track, KLV for example.
+        damaged: a picture was sent and cannot be shown.
     """
 
     stamp_s: float | None
     utc_s: float | None = None
     pixels: Pixels | None = None
     data: bytes | None = None
+    damaged: bool = False
 
 
 class LiveVideo(_Held):
@@ -162,20 +179,21 @@ class LiveVideo(_Held):
         return self
 
     def __iter__(self) -> Iterator[Arrived]:
-        """Yield what arrives.
+        """Yield what arrives, also what is of no use: while only sound comes, somebody must notice that no picture does.
 
         Raises:
             CameraError: the stream ends, is cut, or nothing comes for ``timeout_s``.
         """
         video = self._container.streams.video[0]
         video.thread_type = "SLICE"  # frame threads would hold back one picture each
-        chosen = [video, *self._container.streams.data]
         try:
-            for packet in self._container.demux(chosen):
+            for packet in self._container.demux():
                 if packet.stream is video:
                     yield from self._decode(packet)
-                elif packet.size:
+                elif packet.stream.type == "data" and packet.size:
                     yield Arrived(_seconds(packet.pts, packet.time_base), data=bytes(packet))
+                else:
+                    yield Arrived(None)
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise CameraError(f"{self._name}: lost: {_reason(error)}") from error
         raise CameraError(f"{self._name}: the stream has ended")
@@ -184,12 +202,14 @@ class LiveVideo(_Held):
         try:
             pictures = packet.decode()
         except (av.error.InvalidDataError, av.error.ArgumentError):  # this packet only; the next may be good
-            yield Arrived(None)
+            yield Arrived(None, damaged=True)
             return
+        if not pictures:
+            yield Arrived(None)
         for picture in pictures:
             stamp_s = _seconds(picture.pts, picture.time_base)
             if picture.is_corrupt:
-                yield Arrived(stamp_s)
+                yield Arrived(stamp_s, damaged=True)
                 continue
             began_us = getattr(self._container, "start_time_realtime", None)  # PyAV before 18.1 does not tell
             utc_s = began_us / 1e6 + stamp_s if began_us and stamp_s is not None else None

@@ -206,6 +206,14 @@ class CameraOutage(Payload):
     lasted_s: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="how long; absent: it goes on")
 
 
+class TelemetryHealth(Payload):
+    """What a drone told of its camera (KLV, side file), since the node started."""
+
+    read: Whole = Field(description="packets that were read")
+    refused: Whole = Field(description="packets that were not believed: wrong checksum, cut off")
+    why: Sentence | None = Field(default=None, description="what was wrong with the latest of these")
+
+
 class CameraHealth(Payload):
     """How one camera does."""
 
@@ -216,6 +224,7 @@ class CameraHealth(Payload):
     lost: Whole | None = Field(default=None, description="frames missing in the camera's own numbering")
     outages: Whole | None = Field(default=None, description="how often the camera was lost since the node started")
     last_outage: CameraOutage | None = Field(default=None, description="the latest of them")
+    telemetry: TelemetryHealth | None = Field(default=None, description="what its carrier tells; absent: nothing")
 
 
 class OutboxHealth(Payload):
