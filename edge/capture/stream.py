@@ -35,12 +35,14 @@ _EARLY_S = 0.5
 _OPTIONS = {
     # find out quickly what is in it, hold nothing back, and do not hand on what is known to be damaged
     "analyzeduration": "2000000",
+    "fpsprobesize": "0",  # who only asks how fast it comes waits a second for the answer
     "fflags": "nobuffer+discardcorrupt",
-    "flags": "low_delay",
 }
+# what a sender may lead on to: a playlist or a redirect that names a file of this box, or another protocol, leads nowhere
 _SCHEME_OPTIONS = {
-    "rtsp": {"rtsp_transport": "tcp"},  # over UDP a bad link gives smeared pictures
-    "udp": {"overrun_nonfatal": "1", "fifo_size": "50000"},
+    "rtsp": {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,srtp,udp,tcp,tls"},  # UDP smears on a bad link
+    "udp": {"overrun_nonfatal": "1", "fifo_size": "50000", "protocol_whitelist": "udp,rtp"},
+    "http": {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto,data"},
 }
 
 
@@ -129,19 +131,21 @@ class StreamCamera:
         if self._video is None:
             raise CameraError(f"{self._name}: not open")
         arriving = iter(self._video)
-        last_s = self._clock.monotonic_s()
+        since_s = self._clock.monotonic_s()
         while not self._stopping.is_set():
             arrived = self._explained(lambda: next(arriving))
-            now_s = self._clock.monotonic_s()
+            waited_s = self._clock.monotonic_s() - since_s
             if arrived.data is not None:
                 self._told.hear(arrived.stamp_s, arrived.data)
             if arrived.pixels is None:
                 self._next_seq += arrived.damaged  # not handed on: its number is missing, so it counts as lost
-                if now_s - last_s >= self._config.stall_after_s:
-                    raise CameraError(f"{self._name}: no whole picture for {now_s - last_s:.1f} s")
-                continue
-            last_s = now_s
-            yield self._frame(arrived, self._same_size(arrived.pixels))
+            if (
+                waited_s >= self._config.stall_after_s
+            ):  # also of a picture: FFmpeg lets go of the last one as it gives up
+                raise CameraError(f"{self._name}: no whole picture for {waited_s:.1f} s")
+            if arrived.pixels is not None:
+                yield self._frame(arrived, self._same_size(arrived.pixels))
+                since_s = self._clock.monotonic_s()
 
     def _frame(self, arrived: Arrived, pixels: Pixels) -> Frame:
         t_s, utc_s = self._timeline.place(arrived.stamp_s)

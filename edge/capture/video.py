@@ -16,6 +16,7 @@ from edge.records import Pixels, Radiometry
 
 _TIME_BASE = Fraction(1, 1000)  # what Matroska keeps; exact times stand in the truth file
 _EIGHT_BITS = 8
+_OPENING_S = 5.0  # a sender with few key pictures tells its size as seldom
 _MISSING_TAIL_FRAMES = 2.5  # a clip that ends this many frames before its stated duration was cut
 
 
@@ -150,7 +151,7 @@ class LiveVideo(_Held):
         Args:
             source: a URL, or an object whose ``read(n)`` gives bytes.
             name: what to call it in messages; a URL may hold a password, a message may not.
-            timeout_s: for the opening and for each wait.
+            timeout_s: for each wait; the opening may take longer.
             options: FFmpeg's, by name.
             container: FFmpeg's name of the container; ``None``: it finds out.
         """
@@ -171,7 +172,7 @@ class LiveVideo(_Held):
                 self._source,
                 format=self._format,
                 options=self._options,
-                timeout=None if self._format else (self._timeout_s, self._timeout_s),
+                timeout=None if self._format else (max(self._timeout_s, _OPENING_S), self._timeout_s),
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise CameraError(f"{self._name}: cannot be opened: {_reason(error)}") from error

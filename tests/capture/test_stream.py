@@ -66,7 +66,7 @@ def test_a_drone_feed_is_seen_and_its_silence_noticed(tmp_path):
             assert abs(time.time() - seen[-1].captured_utc_s) < 2.0
             sender.close()
             silent_s = time.monotonic()
-            with pytest.raises(CameraError, match="nothing came in time"):
+            with pytest.raises(CameraError, match=r"nothing came in time|no whole picture"):
                 for _ in frames:
                     pass
             assert time.monotonic() - silent_s < 5.0
