@@ -43,7 +43,7 @@ STAGES_SHARED_BELOW = {
     "counting": "groups",
     "rays": "geo",
 }
-TOOLS_ONLY = ["cv2"]
+TOOLS_ONLY = ["cv2", "scipy"]
 DOORS = {
     "paho": ["delivery/mqtt.py"],
     "av": ["capture/stills.py", "capture/video.py"],
@@ -162,8 +162,8 @@ finally:
 """
 
 
-def test_a_node_runs_without_opencv(tmp_path):
-    """From the first frame of a clip to an alert in the outbox, where OpenCV is not installed."""
+def test_a_node_runs_without_opencv_and_scipy(tmp_path):
+    """From the first frame of a clip to an alert in the outbox, where neither OpenCV nor scipy is installed."""
     clip = tmp_path / "clip.mkv"
     with (
         Footage(PACKAGE.parent / "sample_footage" / "nine-in-snow.mkv") as footage,
