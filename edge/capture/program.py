@@ -1,5 +1,6 @@
 """A program whose standard output is a video stream: GStreamer, or an FFmpeg that knows more than ours."""
 
+import contextlib
 import os
 import select
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from edge.config import redacted
 from edge.errors import CameraError
 
 _TAIL_BYTES = 2000
@@ -16,9 +18,10 @@ _STOP_S = 2.0
 class Program:
     """Runs a program and gives what it writes, but never waits longer than ``timeout_s`` for it."""
 
-    def __init__(self, command: Sequence[str], *, timeout_s: float) -> None:
-        """Nothing runs yet."""
+    def __init__(self, command: Sequence[str], *, timeout_s: float, told: str = "") -> None:
+        """Nothing runs yet; ``told`` is what the program gets to read, for what must not stand in the process list."""
         self._command = list(command)
+        self._told = told.encode()
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints = b""
@@ -31,8 +34,11 @@ class Program:
         """
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )
+            with contextlib.suppress(BrokenPipeError):  # it ended at once; what it says of that is its complaint
+                self._process.stdin.write(self._told)  # type: ignore[union-attr]  # shorter than a pipe holds
+            self._process.stdin.close()  # type: ignore[union-attr]
         except (OSError, ValueError) as error:
             raise CameraError(f"{self._command[0]}: cannot be run: {error}") from error
         return self
@@ -77,6 +83,6 @@ class Program:
 
     @property
     def complaint(self) -> str:
-        """The last line that it wrote to standard error."""
+        """The last line that it wrote to standard error, without whatever secrets stand in it."""
         lines = self._complaints.strip(b"\0").decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        return redacted(lines[-1].strip()) if lines else ""

@@ -59,7 +59,7 @@ class StreamCamera:
             stopping: set when the node stops.
 
         Raises:
-            ConfigError: the URL is none, or holds a password.
+            ConfigError: the URL is none.
         """
         self.camera_id = config.id
         self._config = config
@@ -92,7 +92,8 @@ class StreamCamera:
                     options={**_OPTIONS, **_SCHEME_OPTIONS.get(self._scheme.removesuffix("s"), {})},
                 )
             else:
-                self._program = opening.enter_context(Program(command, timeout_s=self._config.stall_after_s))
+                words, told = command
+                self._program = opening.enter_context(Program(words, told=told, timeout_s=self._config.stall_after_s))
                 container = "matroska" if self._scheme == "gstreamer" else "mpegts"
                 video = LiveVideo(
                     self._program,
@@ -187,15 +188,25 @@ class StreamCamera:
         user = quote(self._config.username, safe="") + (f":{quote(password, safe='')}" if password else "")
         return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
 
-    def _command(self) -> Sequence[str] | None:
-        """Name the program that must do what our own FFmpeg cannot; ``None`` when none is needed."""
+    def _srt_url(self) -> str:
+        source = self._config.source.replace("'", "%27")
+        if self._config.password_file is None:
+            return source
+        joint = "&" if urlsplit(source).query else "?"
+        return f"{source}{joint}passphrase={quote(_password(self._config, self._base), safe='')}"
+
+    def _command(self) -> tuple[Sequence[str], str] | None:
+        """Name the program that must do what our own FFmpeg cannot, and what it reads; ``None`` when none is needed."""
         if self._scheme == "gstreamer":
             pipeline = shlex.split(self._config.source.partition(":")[2])
             grey = ["!", "videoconvert", "!", "video/x-raw,format=GRAY8"]
-            return ["gst-launch-1.0", "-q", *pipeline, *grey, "!", "matroskamux", "streamable=true", "!", "fdsink"]
+            return ["gst-launch-1.0", "-q", *pipeline, *grey, "!", "matroskamux", "streamable=true", "!", "fdsink"], ""
         if self._scheme == "srt":  # the FFmpeg inside PyAV's wheel is built without SRT, the one of Debian with it
+            # its address comes by standard input: on the command line every user of this box could read the passphrase
+            quick = ["-nostdin", "-loglevel", "error", "-fflags", "nobuffer"]
+            told = ["-protocol_whitelist", "pipe,srt,udp", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
             copy = ["-map", "0", "-c", "copy", "-f", "mpegts", "pipe:1"]
-            return ["ffmpeg", "-nostdin", "-loglevel", "error", "-fflags", "nobuffer", "-i", self._url(), *copy]
+            return ["ffmpeg", *quick, *told, *copy], f"ffconcat version 1.0\nfile '{self._srt_url()}'\n"
         return None
 
 
@@ -213,8 +224,6 @@ def check_source(source: str) -> str | None:
         port_missing = scheme in ("udp", "srt") and parts.port is None
     except ValueError as error:
         return str(error)
-    if parts.password or parts.username:
-        return "no name or password in the source: it would stand in logs; use camera.username and camera.password_file"
     if not parts.netloc:
         return f"a host is needed: {scheme}://HOST/..."
     return f"a port is needed: {scheme}://HOST:PORT" if port_missing else None
@@ -223,10 +232,8 @@ def check_source(source: str) -> str | None:
 def _checked(config: CameraConfig) -> tuple[str, str]:
     wrong = check_source(config.source)
     if wrong:
-        shown = config.source if "password" not in wrong else config.source.partition(":")[0] + "://..."
-        raise ConfigError(f"camera.source = '{shown}': {wrong}")
+        raise ConfigError(f"camera.source = '{config.source}': {wrong}")
     scheme = config.source.partition(":")[0]
-    # a pipeline may hold a password in any of its words
     return scheme, "gstreamer pipeline" if scheme == "gstreamer" else config.source
 
 

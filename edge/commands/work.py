@@ -47,12 +47,12 @@ def configured(
 
 
 def effective(loaded: "Loaded") -> Iterator[tuple[str, Any, str]]:
-    """Walk every value in force as ``(dotted name, value, where it came from)``."""
-    from edge.config import flatten
+    """Walk every value in force as ``(dotted name, value, where it came from)``; what could be a secret is hidden."""
+    from edge.config import flatten, redacted
 
     for place, value in flatten(loaded.config.model_dump(mode="json")):
         name = ".".join(str(part) for part in place)
-        yield name, value, loaded.origins.get(name, "default")
+        yield name, redacted(value) if isinstance(value, str) else value, loaded.origins.get(name, "default")
 
 
 def load_detector(config: "Config", base: Path) -> "Detector":

@@ -14,6 +14,7 @@ from edge.config.markdown import reference
 from edge.config.node import LogConfig, MetricsConfig, NodeConfig
 from edge.config.pipeline import AlertsConfig, GroupsConfig, ModelConfig, PreprocessConfig, SightConfig, TrackerConfig
 from edge.config.position import PoseConfig, TelemetryConfig
+from edge.config.redact import holds_secret, redacted
 from edge.config.section import Section, Slug
 from edge.config.walk import flatten, settings
 from edge.config.whole import PRESETS, Config
@@ -42,8 +43,10 @@ __all__ = [
     "ZoneConfig",
     "flatten",
     "from_base",
+    "holds_secret",
     "load",
     "load_as",
+    "redacted",
     "reference",
     "resolve",
     "settings",

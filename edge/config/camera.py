@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge.config.position import PoseConfig, TelemetryConfig
+from edge.config.redact import holds_secret
 from edge.config.section import Section, Share, Slug, repeated
 
 FramePoint = tuple[Share, Share]
@@ -81,7 +82,8 @@ class CameraConfig(Section):
     )
     username: str | None = Field(None, description="user name at a network camera")
     password_file: str | None = Field(
-        None, description="file with that user's password on its first line; never the password, nor one in source"
+        None,
+        description="file with that user's password (srt: the passphrase) on its first line; source may hold none",
     )
     fps: float = Field(
         9.0, gt=0.0, le=120.0, description="rate of a folder of pictures without times of its own, frames per second"
@@ -116,6 +118,16 @@ class CameraConfig(Section):
     )
     line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
     zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")
+
+    @field_validator("source")
+    @classmethod
+    def _holds_no_secret(cls, source: str) -> str:
+        if holds_secret(source):
+            raise ValueError(
+                "no name, password or token in here: it would stand in logs and in the process list; use camera.username "
+                "and camera.password_file (of srt:// the passphrase)"
+            )
+        return source
 
     @model_validator(mode="after")
     def _names_differ(self) -> "CameraConfig":

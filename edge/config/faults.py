@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from edge.config.redact import redacted
 from edge.config.walk import Lines, Place, line_of, lines_of, settings
 
 _FAULTS_TOLD = 20
@@ -56,7 +57,7 @@ def _suggestion(place: Place, kind: type[BaseModel]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = redacted(repr(value))
     return text if len(text) <= _VALUE_CHARS else f"{text[:_VALUE_CHARS]}..."
 
 

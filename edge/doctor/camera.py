@@ -4,12 +4,11 @@ import errno
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from edge.capture import devices
 from edge.capture.sources import open_source
 from edge.clock import Clock
-from edge.config import CameraConfig, Config, SightConfig
+from edge.config import CameraConfig, Config, SightConfig, redacted
 from edge.doctor.findings import Finding, State
 from edge.doctor.neighbours import Program, holders
 from edge.errors import CameraError, ConfigError
@@ -135,15 +134,6 @@ def present(config: Config) -> list[CameraConfig]:
     ]
 
 
-def shown(source: str) -> str:
-    """Give a source without whatever could be a secret in it."""
-    scheme, _, rest = source.partition(":")
-    if not rest.startswith("//"):
-        return source if scheme in ("usb", "footage") else f"{scheme}:..."
-    parts = urlsplit(source)
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _impatient(sight: SightConfig) -> SightConfig:
     """Say within the watching what the node says after minutes; only a frozen picture must outlast any shutter."""
     soon = {name: min(getattr(sight, name), _SOON_S) for name in ("covered_after_s", "degraded_after_s")}
@@ -163,7 +153,9 @@ def _fault(name: str, section: CameraConfig, error: Exception, nodes: Sequence[P
         )
     if section.source.startswith("usb:"):
         return Finding(name, "fail", str(error), "plug it in and set camera.source to what edge cameras lists")
-    return Finding(name, "fail", str(error), f"check camera.source = {shown(section.source)} and its cable or network")
+    return Finding(
+        name, "fail", str(error), f"check camera.source = {redacted(section.source)} and its cable or network"
+    )
 
 
 def _busy(name: str, section: CameraConfig, nodes: Sequence[Program]) -> Finding:
