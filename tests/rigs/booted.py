@@ -104,10 +104,27 @@ class Booted:
 
     def run(self, script: str, *, check: bool = True, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
         """Run ``script`` with bash in it, as root."""
-        command = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-p", "-C", "-r", "-w", "env", "-i", "HOME=/root", "LANG=C.UTF-8"]
+        command = [
+            "nsenter",
+            "-t",
+            str(self.pid),
+            "-m",
+            "-u",
+            "-i",
+            "-p",
+            "-C",
+            "-r",
+            "-w",
+            "env",
+            "-i",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+        ]
         command += ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "bash", "-c", script]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-        assert not check or done.returncode == 0, f"{script}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        assert not check or done.returncode == 0, (
+            f"{script}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
         return done
 
     def show(self, name: str) -> str:
