@@ -105,7 +105,7 @@ def run(folder: Path, script: str, *, timeout_s: float) -> Outcome:
     (folder / "guest-init.sh").write_text(_GUEST_INIT)
     (folder / "script.sh").write_text(script)
     initrd = folder / "initrd.gz"
-    _make_initrd(tree, version, initrd)
+    make_initrd(tree, version, initrd, _INIT, _MODULES)
     machine = [
         # Nehalem: with AVX in sight numpy takes code that the emulator runs six times slower
         *("-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=off"),
@@ -125,13 +125,14 @@ def run(folder: Path, script: str, *, timeout_s: float) -> Outcome:
     return Outcome(int(rc.read_text()) if rc.exists() else None, output or console, folder)
 
 
-def _make_initrd(tree: Path, version: str, target: Path) -> None:
+def make_initrd(tree: Path, version: str, target: Path, init: str, modules: tuple[str, ...]) -> None:
+    """Pack busybox, ``modules`` with all they need, and ``init``, into an initial file system."""
     work = target.parent / "initrd"
     for name in ("bin", "mods", "proc", "sys", "dev", "new", "lower", "rw"):
         (work / name).mkdir(parents=True)
     shutil.copy(_which("busybox"), work / "bin/busybox")
     order: list[str] = []
-    for module in _MODULES:
+    for module in modules:
         listed = _run("modprobe", "-n", "-S", version, "-d", str(tree), "--show-depends", module)
         for line in listed.splitlines():
             if line.startswith("insmod "):
@@ -140,7 +141,7 @@ def _make_initrd(tree: Path, version: str, target: Path) -> None:
                     order.append(file.name)
                     shutil.copy(file, work / "mods")
     (work / "mods/order").write_text("\n".join(order) + "\n")
-    (work / "init").write_text(_INIT)
+    (work / "init").write_text(init)
     (work / "init").chmod(0o755)
     names = "\n".join(str(path.relative_to(work)) for path in work.rglob("*"))
     packed = subprocess.run(

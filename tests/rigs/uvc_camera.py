@@ -35,15 +35,15 @@ _SUBMIT, _UNLINK, _RET_SUBMIT, _RET_UNLINK = 1, 2, 3, 4
 class Pictures:
     """What the camera sees: a recorded clip, or a noisy scene of 20 degrees with somebody walking."""
 
-    def __init__(self, clip: str | None, style: str) -> None:
-        """Read ``clip``, an .npy of (N, H, W) uint16, or draw as needed."""
+    def __init__(self, clip: str | None, style: str, *, loop: bool = False) -> None:
+        """Read ``clip``, an .npy of (N, H, W) uint16, or draw as needed; ``loop``: it never ends."""
         self.clip = np.load(clip) if clip else None
-        self.style = style
+        self.style, self.loop = style, loop
 
     def raw(self, number: int, width: int, height: int) -> np.ndarray:
         """Give picture ``number`` as (H, W) uint16; ``IndexError`` when the clip is over."""
         if self.clip is not None:
-            return self.clip[number]
+            return self.clip[number % len(self.clip) if self.loop else number]
         picture = np.random.default_rng(number).integers(29_300, 29_330, (height, width), dtype=np.uint16)
         x = 3 * number % (width - 10)
         picture[height // 2 : height // 2 + 20, x : x + 10] = 30_500
@@ -245,11 +245,12 @@ def main() -> None:
     parser.add_argument("--formats", default="Y16 ", help="fourcc, comma between")
     parser.add_argument("--sizes", default="160x120")
     parser.add_argument("--clip")
+    parser.add_argument("--loop", action="store_true", help="start the clip again at its end")
     parser.add_argument("--style", default="plain", choices=("plain", "split", "telemetry", "agc"))
     args = parser.parse_args()
     args.formats = args.formats.split(",")
     args.sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
-    pictures = Pictures(args.clip, args.style)
+    pictures = Pictures(args.clip, args.style, loop=args.loop)
     # what is loaded at first use comes from the host's disk, and while the guest waits for that its clock runs fast
     pictures.frame(args.formats[0], 0, *args.sizes[0])
     camera, link, idle_s = Camera(args, pictures), plug(args.port), 0.5
