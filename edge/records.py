@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    Tiles = npt.NDArray[np.uint8]
 else:
+    Tiles = Any
     Pixels = Any  # a station has no pictures: it does not load numpy for the name of a type
 
 RadiometryKind = Literal["agc8", "counts", "centikelvin", "kelvin64"]
@@ -261,6 +263,21 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """Where one frame differs from what the camera usually sees, judged on counts and not on the stretched picture.
+
+    Attributes:
+        moving: how many cells of 4x4 pixels differ from the background by more than they usually do.
+        renewed: more than an eighth of them, or the shutter has just opened: everything was learnt anew.
+        tiles: (ceil(H / 32), ceil(W / 32)) uint8, the moving cells of each tile of 32x32 pixels; overwritten by the next.
+    """
+
+    moving: int
+    renewed: bool
+    tiles: Tiles
+
+
+@dataclass(frozen=True, slots=True)
 class FrameStats:
     """What one frame's values say of its worth, before anything is looked for in it.
 
@@ -335,7 +352,7 @@ class SightAlert:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the pipeline made of one frame."""
+    """What the pipeline made of one frame; ``looked`` is False where the model was spared because nothing moved."""
 
     camera: str
     seq: int
@@ -348,3 +365,4 @@ class Result:
     tracks: tuple[Track, ...]
     groups: tuple[Group, ...]
     alerts: tuple[Alert, ...]
+    looked: bool = True

@@ -173,6 +173,8 @@ class Node:
                 result = self._pipelines[frame.camera].process(frame)
                 self._keep(result.alerts, frame)
             self.metrics.count(f"frames_processed/{frame.camera}")
+            if not result.looked and not result.sight.ffc:
+                self.metrics.count(f"frames_gated/{frame.camera}")
             self._tell_count(result)
             self._states[frame.camera].sight = result.sight
             if not self._states[frame.camera].seen:
@@ -327,6 +329,7 @@ class Node:
             fps=round(frames / since_s, 1) if since_s > 0 else None,
             dropped=counters.get(f"frames_replaced/{section.id}", 0),
             lost=counters.get(f"frames_lost/{section.id}", 0),
+            gated=counters.get(f"frames_gated/{section.id}", 0),
             outages=state.outages,
             last_outage=_told(state.last_outage),
             telemetry=_heard(state.telemetry),

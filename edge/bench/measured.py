@@ -85,6 +85,25 @@ class NodeRun:
 
 
 @dataclass(frozen=True, slots=True)
+class StillRun:
+    """Two whole nodes that film the same empty scene, with and without the gate before the model.
+
+    Attributes:
+        camera_fps: rate of the camera.
+        gated_share: processor time per second of the one with the gate, 1.0 is one core busy.
+        always_share: of the one whose model looks at every frame.
+        ratio: the first over the second.
+        slices: how many pieces of two seconds were measured.
+    """
+
+    camera_fps: float
+    gated_share: float
+    always_share: float
+    ratio: float
+    slices: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heat:
     """Temperatures by zone before and after, and what a Raspberry Pi says of its throttling."""
 
@@ -102,6 +121,7 @@ class Report:
     stages: Stages
     models: tuple[ModelSpeed, ...]
     node: NodeRun | None
+    still: StillRun | None
     heat: Heat
     recommended: dict[str, str]
     not_measured: tuple[str, ...]

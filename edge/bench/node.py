@@ -90,14 +90,14 @@ def run_node(
         write_clip(folder / "camera.mkv", pixels, fps)
         delivery = DeliveryConfig(host=broker.host, port=broker.port_mqtt5, health_every_s=_SAMPLE_S)
         file = folder / "node.toml"
-        file.write_text(_toml(config, base, delivery), encoding="utf-8")
+        file.write_text(node_toml(config, base, delivery), encoding="utf-8")
         starts_s, imports_s = zip(*[_one_start(file) for _ in range(_STARTS)], strict=True)
         heard, done = _Heard(), threading.Event()
         subscriber = Subscriber(delivery, heard.take, clock=SystemClock(), node="bench")
         listening = threading.Thread(target=subscriber.run, args=(done,), name="bench-listener")
         listening.start()
         try:
-            with _node(file) as (process, _):
+            with running_node(file) as (process, _):
                 memory_mb, busy, ran_s = _watch(process, seconds, stop, advance)
         finally:
             done.set()
@@ -123,18 +123,31 @@ def run_node(
     )
 
 
-def _toml(config: Config, base: Path, delivery: DeliveryConfig) -> str:
+def node_toml(
+    config: Config, base: Path, delivery: DeliveryConfig, *, clip: str = "camera.mkv", gate: str | None = None
+) -> str:
+    """Write the configuration of a node that films ``clip`` over and over.
+
+    Args:
+        config: its ``[model]`` is used.
+        base: folder that relative paths of ``config`` are meant from.
+        delivery: where its broker is.
+        clip: file beside the configuration.
+        gate: ``gate.mode``; as shipped where None.
+    """
     model = config.model.model_dump(exclude_unset=True)
     if config.model.path:
         model["path"] = str((base / config.model.path).resolve())
-    tables = {
+    tables: dict[str, dict[str, object]] = {
         "node": {"id": "bench"},
         "model": model,
         "alerts": {"update_every_s": 0.0},
         "delivery": {"host": delivery.host, "port": delivery.port, "health_every_s": delivery.health_every_s},
         "log": {"format": "json"},
     }
-    lines = ['[[camera]]\nid = "bench"\nsource = "footage:camera.mkv"\nloop = true']
+    if gate is not None:
+        tables["gate"] = {"mode": gate}
+    lines = [f'[[camera]]\nid = "bench"\nsource = "footage:{clip}"\nloop = true']
     lines += [
         f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
         for table, values in tables.items()
@@ -147,12 +160,12 @@ def _one_start(file: Path) -> tuple[float, float]:
     begun_s = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {_IMPORTS}"], check=True)  # noqa: S603
     imports_s = time.perf_counter() - begun_s
-    with _node(file) as (_, start_s):
+    with running_node(file) as (_, start_s):
         return start_s, imports_s
 
 
 @contextmanager
-def _node(file: Path) -> Iterator[tuple[subprocess.Popen[str], float]]:
+def running_node(file: Path) -> Iterator[tuple[subprocess.Popen[str], float]]:
     """Start the node and wait for its first frame; yields the process and how long that took."""
     begun_s = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603

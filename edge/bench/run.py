@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bench.measured import Heat, ModelSpeed, NodeRun, Report
+from edge.bench.measured import Heat, ModelSpeed, NodeRun, Report, StillRun
 from edge.bench.node import run_node
 from edge.bench.pictures import pictures
 from edge.bench.speed import time_model, time_stages
+from edge.bench.still import run_still
 from edge.box import temperatures_c, this_box, throttling
 from edge.config import Config
 from edge.errors import DeliveryError
@@ -80,12 +81,18 @@ def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
             node = run_node(wish.config, wish.base, filmed, fps=fps, seconds=seconds, stop=stop, advance=advance)
         except DeliveryError as error:
             missing.append(f"node: {error}")
+    still: StillRun | None = None
+    if node is not None and not stop.is_set():
+        with progress("still scene") as advance:
+            seconds = 4 * wish.seconds
+            still = run_still(wish.config, wish.base, SIZE_PX, fps=fps, seconds=seconds, stop=stop, advance=advance)
     return Report(
         box=box,
         versions={name: str(importlib.import_module(name).__version__) for name in _LIBRARIES},
         stages=stages,
         models=models,
         node=node,
+        still=still,
         heat=Heat(before_c, temperatures_c(), throttling()),
         recommended={
             "model.threads": str(threads),

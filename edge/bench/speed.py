@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge.bench.measured import ModelSpeed, Stages, spread
 from edge.bench.pictures import as_frames
-from edge.config import CameraConfig, Config
+from edge.config import CameraConfig, Config, GateConfig
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.records import Detection, Frame, Pixels
@@ -68,7 +68,8 @@ def time_stages(
     """
     times = _Times()
     camera = CameraConfig(id="bench", source="footage:bench")
-    pipeline = Pipeline(config, camera, _Split(detector, times), boot_id="bench", timed=times)
+    always = config.model_copy(update={"gate": GateConfig(mode="off")})
+    pipeline = Pipeline(always, camera, _Split(detector, times), boot_id="bench", timed=times)
     frames = _to_and_fro(pixels)
     for _ in range(_WARM_UP):
         pipeline.process(next(frames))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from edge.bench.measured import NodeRun, Report, Spread, Stages
+from edge.bench.measured import NodeRun, Report, Spread, Stages, StillRun
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -14,6 +14,8 @@ def tables(report: Report) -> Iterator[Table]:
     yield _models(report)
     if report.node is not None:
         yield _node(report.node)
+    if report.still is not None:
+        yield _still(report.still)
     yield _recommended(report)
 
 
@@ -77,6 +79,13 @@ def _node(node: NodeRun) -> Table:
         )
     table.add_row("processor", f"{node.cpu_share:.0%} of one core")
     table.add_row("resident memory", f"{node.resident_mb:.0f} MB, grew {node.growth_mb:+.1f} MB")
+    return table
+
+
+def _still(still: StillRun) -> Table:
+    table = _table(f"an empty scene at {still.camera_fps:g} frames/s, with and without the gate", "", "")
+    table.add_row("processor with the gate, beside without", f"{still.ratio:.2f} (1/{1 / max(still.ratio, 1e-3):.0f})")
+    table.add_row("processor", f"{still.gated_share:.1%} and {still.always_share:.1%} of one core")
     return table
 
 

@@ -27,7 +27,7 @@ from edge.errors import CameraError
 from edge.places import TelemetryCount
 from edge.records import Frame, Radiometry
 
-VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".m4v"})
+VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".m4v", ".nut"})
 STACKS = frozenset({".tif", ".tiff"})
 CLIPS = VIDEOS | STACKS | {".cptv"}
 _WHITE = 255

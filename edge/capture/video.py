@@ -218,7 +218,7 @@ class LiveVideo(_Held):
 
 
 class VideoWriter:
-    """Writes grey pictures as lossless FFV1 (``.mkv``) or 8-bit colour pictures for people as H.264 (``.mp4``)."""
+    """Writes grey pictures without loss (``.mkv``: FFV1, ``.nut``: as they are), or colour ones for people (``.mp4``)."""
 
     def __init__(self, path: Path, *, fps: float, width_px: int, height_px: int) -> None:
         """Open ``path`` for writing.
@@ -226,7 +226,8 @@ class VideoWriter:
         Raises:
             CameraError: the file cannot be written.
         """
-        self._lossless = path.suffix == ".mkv"
+        codec = {".mkv": "ffv1", ".nut": "rawvideo"}.get(path.suffix, "h264")
+        self._lossless = codec != "h264"
         self._path = path
         # Matroska writes a random segment id and a library version otherwise: the same scene must be the same file
         bitexact = {"fflags": "+bitexact"} if self._lossless else {}
@@ -235,15 +236,17 @@ class VideoWriter:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             raise CameraError(f"{path}: cannot be written: {error}") from error
         rate = Fraction(fps).limit_denominator(1000)
-        stream: Any = self._container.add_stream("ffv1" if self._lossless else "h264", rate=rate)
+        stream: Any = self._container.add_stream(codec, rate=rate)
         stream.width, stream.height = width_px, height_px
         stream.pix_fmt = "gray16le" if self._lossless else "yuv420p"
-        if self._lossless:
+        if codec == "ffv1":
             # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
             stream.codec_context.thread_count = 1
             options = {"level": "3", "coder": "1", "context": "1", "slices": "4", "slicecrc": "1"}
-        else:
+        elif codec == "h264":
             options = {"crf": "20", "preset": "veryfast"}
+        else:
+            options = {}
         stream.codec_context.options = options
         stream.codec_context.time_base = _TIME_BASE
         self._stream = stream
@@ -253,7 +256,7 @@ class VideoWriter:
         return self
 
     def write(self, t_s: float, pixels: npt.NDArray[Any]) -> None:
-        """Append one picture: (H, W) uint16 for ``.mkv``, (H, W, 3) uint8 BGR for ``.mp4``."""
+        """Append one picture: (H, W) uint16, or (H, W, 3) uint8 BGR for ``.mp4``."""
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le" if self._lossless else "bgr24")
         picture.pts, picture.time_base = round(t_s * _TIME_BASE.denominator), _TIME_BASE
         for packet in self._stream.encode(picture):

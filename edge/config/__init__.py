@@ -12,7 +12,15 @@ from edge.config.delivery import BrokerConfig, DeliveryConfig, from_base
 from edge.config.loading import Loaded, load, load_as, resolve
 from edge.config.markdown import reference
 from edge.config.node import LogConfig, MetricsConfig, NodeConfig
-from edge.config.pipeline import AlertsConfig, GroupsConfig, ModelConfig, PreprocessConfig, SightConfig, TrackerConfig
+from edge.config.pipeline import (
+    AlertsConfig,
+    GateConfig,
+    GroupsConfig,
+    ModelConfig,
+    PreprocessConfig,
+    SightConfig,
+    TrackerConfig,
+)
 from edge.config.position import PoseConfig, TelemetryConfig
 from edge.config.redact import holds_secret, redacted
 from edge.config.section import Section, Slug
@@ -26,6 +34,7 @@ __all__ = [
     "CameraConfig",
     "Config",
     "DeliveryConfig",
+    "GateConfig",
     "GroupsConfig",
     "LineConfig",
     "Loaded",

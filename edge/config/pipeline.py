@@ -1,6 +1,6 @@
 """The tables of the stages between a frame and an alert."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,6 +53,27 @@ class ModelConfig(Section):
         description="where TensorRT keeps what it compiled for this GPU, which takes minutes; used with TensorRT only",
     )
     threads: int = Field(1, ge=1, le=64, description="threads of one inference; 1 leaves the box cool and repeatable")
+
+
+class GateConfig(Section):
+    """``[gate]``: the model looks only where something moves or somebody is followed."""
+
+    mode: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="auto: for cameras that stand still (camera.moving); on: for all; off: the model looks at every frame",
+    )
+    look_every_s: float = Field(
+        2.0, ge=0.1, le=60.0, description="longest pause between two looks at a scene where nothing moves"
+    )
+    hold_s: float = Field(
+        1.0, ge=0.0, le=60.0, description="the model goes on looking for this long after the last motion"
+    )
+    warm_up_s: float = Field(
+        10.0,
+        ge=0.0,
+        le=600.0,
+        description="it looks at every frame for this long after the start, to know the background",
+    )
 
 
 class TrackerConfig(Section):

@@ -10,6 +10,7 @@ from edge.config.delivery import DeliveryConfig
 from edge.config.node import LogConfig, MetricsConfig, NodeConfig
 from edge.config.pipeline import (
     AlertsConfig,
+    GateConfig,
     GroupsConfig,
     ModelConfig,
     PreprocessConfig,
@@ -29,6 +30,7 @@ class Config(Section):
     camera: tuple[CameraConfig, ...] = Field((), description="the cameras of this node")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
+    gate: GateConfig = Field(default_factory=GateConfig)
     tracker: TrackerConfig = Field(default_factory=TrackerConfig)
     groups: GroupsConfig = Field(default_factory=GroupsConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)

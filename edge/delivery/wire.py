@@ -222,6 +222,9 @@ class CameraHealth(Payload):
     fps: Annotated[float, Field(ge=0.0)] | None = Field(default=None, description="frames looked at per second")
     dropped: Whole | None = Field(default=None, description="frames replaced by a newer one before they were looked at")
     lost: Whole | None = Field(default=None, description="frames missing in the camera's own numbering")
+    gated: Whole | None = Field(
+        default=None, description="frames that the model was spared because nothing moved; of all since the start"
+    )
     outages: Whole | None = Field(default=None, description="how often the camera was lost since the node started")
     last_outage: CameraOutage | None = Field(default=None, description="the latest of them")
     telemetry: TelemetryHealth | None = Field(default=None, description="what its carrier tells; absent: nothing")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge.config import CameraConfig, Config
 from edge.errors import ConfigError
 from edge.pipeline.alerts import AlertRaiser
+from edge.pipeline.gate import MotionGate
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
 from edge.pipeline.looks import merge, shift_into_frame
@@ -87,6 +88,7 @@ class Pipeline:
         self.camera_id = camera.id
         self._timed = timed
         self._detector = detector
+        gated = config.gate.mode == "on" or (config.gate.mode == "auto" and not camera.moving)
         self._preprocess = Preprocessor(
             config.preprocess,
             multiple_px=detector.multiple_px,
@@ -94,8 +96,11 @@ class Pipeline:
             scale=config.model.input_scale,
             black_hot=camera.polarity == "black-hot",
             watch=True,
+            motion=gated,
         )
         self._close_ups = CloseUps(*config.model.tiles)
+        self._gate = MotionGate(config.gate) if gated else None
+        self._followed = False
         self._sight = SightKeeper(config.sight)
         self._motion = _camera_motion(camera) if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
@@ -122,9 +127,17 @@ class Pipeline:
             sight = self._sight.update(frame, prepared.stats)
             shift = self._motion.update(prepared.picture) if self._motion and not sight.ffc else CameraShift()
         with self._timed("detect"):
-            found = () if sight.ffc else find_people(self._detector, prepared, self._close_ups)
+            looks = self._looks(frame, sight)
+            found = find_people(self._detector, prepared, self._close_ups) if looks else ()
         moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px, frame.telemetry)
-        return self.follow(moment, found, sight=sight, shift=shift)
+        return self.follow(moment, found, sight=sight, shift=shift, looked=looks)
+
+    def _looks(self, frame: Frame, sight: Sight) -> bool:
+        """Whether the model looks at this frame."""
+        motion = self._preprocess.moved(frame, ffc=sight.ffc)
+        if sight.ffc:
+            return False
+        return self._gate is None or motion is None or self._gate.opens(motion, frame.t_s, followed=self._followed)
 
     def follow(
         self,
@@ -133,12 +146,14 @@ class Pipeline:
         *,
         sight: Sight | None = None,
         shift: CameraShift | None = None,
+        looked: bool = True,
     ) -> Result:
         """Do the second half of ``process``: from detections, wherever they came from, to alerts."""
         sight, shift = sight or Sight(), shift or CameraShift()
         size = {"width_px": moment.width_px, "height_px": moment.height_px}
         with self._timed("track"):
             tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
+        self._followed = bool(tracks)
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
@@ -157,6 +172,7 @@ class Pipeline:
             tracks=tracks,
             groups=groups,
             alerts=alerts,
+            looked=looked,
         )
 
     def close(self, reason: EndReason) -> tuple[Alert, ...]:

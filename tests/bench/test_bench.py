@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bench import node, run, speed
+from edge.bench import node, run, speed, still
 from edge.bench.measured import ModelSpeed, spread
 from edge.bench.pictures import as_frames, pictures, write_clip
 from edge.capture.footage import Footage
@@ -94,7 +94,7 @@ def test_a_node_that_cannot_start_is_told_with_its_last_word(tmp_path):
     """The benchmark ends with what the node said, not with an empty table."""
     file = tmp_path / "node.toml"
     file.write_text("[node]\nidd = 'x'\n")
-    with pytest.raises(EdgeError, match=r"did you mean 'node\.id'"), node._node(file):
+    with pytest.raises(EdgeError, match=r"did you mean 'node\.id'"), node.running_node(file):
         pass
 
 
@@ -113,6 +113,29 @@ def test_the_whole_node_is_measured_from_outside(tmp_path):
     assert 3.0 < found.fps < 5.0
     assert found.latency.count > 3
     assert 50.0 < found.resident_mb < 400.0
+
+
+def test_an_empty_scene_is_noise_alone():
+    """Its pictures differ from each other by a sensor's noise, and a clip of them is read back as it was."""
+    one, other = (picture.astype(float) for picture in still.still_pictures(WIDTH_PX, HEIGHT_PX)[:2])
+    assert 3.5 < (one - other).std() < 5.0
+    assert abs((one - other).mean()) < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(mosquitto_path() is None, reason="needs mosquitto")
+def test_an_empty_scene_costs_an_eighth_with_the_gate():
+    """Two whole nodes side by side, everything included: capture, statistics, health."""
+    found = still.run_still(
+        Config(model=ModelConfig(allow_unsigned=True)),
+        Path(),
+        (640, 512),
+        fps=9.0,
+        seconds=40.0,
+        stop=threading.Event(),
+        advance=no_progress,
+    )
+    assert found.ratio <= 1 / 8
 
 
 @pytest.mark.slow

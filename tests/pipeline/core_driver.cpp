@@ -28,6 +28,11 @@ void film(int height, int width, int style, int padding, bool upside_down) {
   std::unique_ptr<uint8_t[]> levels(new uint8_t[area]);
   std::unique_ptr<int32_t[]> cells(new int32_t[cell_count]), before(new int32_t[cell_count]);
   std::unique_ptr<uint32_t[]> tables(new uint32_t[kTables * kBins]());
+  const int cell_rows = (height + 3) / 4, cell_columns = (width + 3) / 4;
+  const size_t tile_count = static_cast<size_t>((cell_rows + 7) / 8) * static_cast<size_t>((cell_columns + 7) / 8);
+  std::unique_ptr<int32_t[]> ground(new int32_t[cell_count]()), deviation(new int32_t[cell_count]());
+  std::unique_ptr<uint8_t[]> moves(new uint8_t[cell_columns]), tiles(new uint8_t[tile_count]);
+  Background background{};
   Camera camera{};
   camera.low_share = 0.01;
   camera.high_share = 0.998;
@@ -45,6 +50,11 @@ void film(int height, int width, int style, int padding, bool upside_down) {
                 &camera);
     add(levels.get(), area);
     add(cells.get(), cell_count * sizeof(int32_t));
+    edge_watch(cells.get(), ground.get(), deviation.get(), cell_rows, cell_columns, 512, 40 + frame, moves.get(),
+               tiles.get(), &background);
+    add(ground.get(), cell_count * sizeof(int32_t));
+    add(tiles.get(), tile_count);
+    add(&background, sizeof background);
     add(&camera.low, sizeof camera - offsetof(Camera, low));
     std::swap(cells, before);
   }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor, backend, native
 from edge.pipeline.preprocess.backend import FORCED_BY
-from edge.pipeline.preprocess.kernels import Gain
+from edge.pipeline.preprocess.kernels import Gain, cells_shape, new_background
 from edge.pipeline.preprocess.reference import ReferenceKernels
 from edge.records import Frame
 
@@ -83,6 +83,48 @@ def test_the_native_core_is_the_specification(frames, low_share, high_share, min
         assert np.array_equal(*pictures)
         assert np.array_equal(twins[0].cells, twins[1].cells)
         assert all((picture.base[:, pixels.shape[1] :] == 0).all() for picture in pictures)  # nothing beside it
+
+
+@needs_core
+@settings(deadline=None, max_examples=150)
+@given(
+    st.tuples(st.integers(1, 70), st.integers(1, 150)),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([np.uint8, np.uint16]),
+    st.lists(st.tuples(st.sampled_from([0, 3, 400, 60000]), st.integers(0, 1024)), min_size=2, max_size=8),
+    st.integers(1, 2000),
+)
+def test_the_native_background_is_the_specification(size, seed, depth, changes, floor):
+    """Ground, deviation and moving tiles are equal to the last bit through noise, bodies and whole new pictures."""
+    dice = np.random.default_rng(seed)
+    gain = Gain(0.01, 0.998, 60.0)
+    twins = ReferenceKernels(gain, watch=True), native.NativeKernels(native.load(), gain, watch=True)
+    grounds = [new_background(cells_shape(*size)) for _ in twins]
+    top = np.iinfo(depth).max
+    pixels = dice.integers(0, top, size)
+    for change, weight in changes:
+        pixels = np.clip(pixels + dice.integers(-change, change + 1, size), 0, top)
+        pixels[: size[0] // 3, : size[1] // 4] = dice.integers(0, top)
+        found = []
+        for twin, ground in zip(twins, grounds, strict=True):
+            twin.expose(pixels.astype(depth), np.empty(size, np.uint8), weight=1.0, learn=True)
+            found.append(twin.watch(ground, floor=floor, weight=weight))
+        one, other = grounds
+        assert found[0] == found[1] == one.tiles.sum()
+        assert np.array_equal(one.ground, other.ground)
+        assert np.array_equal(one.deviation, other.deviation)
+        assert np.array_equal(one.tiles, other.tiles)
+        assert (one.deviation_mean, one.renewed) == (other.deviation_mean, other.renewed)
+
+
+@needs_core
+def test_the_hottest_pixel_of_a_whole_range_is_white():
+    """Where the limits are as wide as the sensor, the widest word does not come round to black."""
+    pixels = np.array([[0, 32768, 65407, 65535]], np.uint16)
+    for make in makers():
+        picture = np.empty(pixels.shape, np.uint8)
+        make(Gain(0.0, 1.0, 1.0)).expose(pixels, picture, weight=1.0, learn=True)
+        assert picture.tolist() == [[0, 128, 255, 255]]
 
 
 @needs_core

@@ -25,7 +25,11 @@ constexpr int kGradientMost = 4095;
 constexpr int kGradientBlock = 128;  // 128 * 4095^2 < 2^31
 constexpr int kTables = 4;           // neighbours are alike: one table would wait for its own last store
 constexpr int kBins = 65536;
-constexpr uint32_t kSpanMost = 65407;            // 128 below the top: room for the rounding
+constexpr uint32_t kSpanMost = 65406;            // 129 below the top: room for the rounding
+constexpr int kTile = 8;                         // cells
+constexpr int32_t kFineness = 16;                // a background is kept in 16ths of a cell's sum
+constexpr int32_t kFactor = 7;                   // mean deviations that a cell must differ by to move
+constexpr int32_t kStepMost = 1 << 19;           // longest step of a background before it is weighted: fits 32 bits
 constexpr double kLevels = 255.0 * 128.0 * 65536.0;
 constexpr double kHalf = 64.5 * 65536.0;
 
@@ -78,6 +82,13 @@ struct Camera {
   int64_t low, high, median, samples, at_minimum, at_maximum;
   int64_t steps[3], step_pixels[3];
   int64_t levels_sum, levels_squares, repeats;
+};
+
+// A camera's background, kept between frames; native.py mirrors it.
+struct Background {
+  int64_t deviation_mean;  // over all cells, after the latest frame
+  int64_t moving;          // of the latest frame: cells
+  int64_t renewed;         // more than an eighth of them: everything was learnt anew
 };
 
 template <typename Pixel>
@@ -254,9 +265,53 @@ EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, const Stretc
   camera.levels_squares = static_cast<int64_t>(squares);
 }
 
+EDGE_INLINE int32_t clipped(int32_t value, int32_t most) {
+  const int32_t above = value < most ? value : most;
+  return above > -most ? above : -most;
+}
+
+// How far all cells have moved together: the mean of what is clipped, so that a body in front of them hardly counts.
+EDGE_INLINE int32_t common_offset(const int32_t* __restrict cells, const int32_t* __restrict ground, int count,
+                                  int32_t most) {
+  int64_t sum = 0;
+  for (int start = 0; start < count; start += 64) {  // 64 * 2^24 < 2^31
+    const int end = count - start < 64 ? count : start + 64;
+    int32_t part = 0;
+    for (int cell = start; cell < end; ++cell) part += clipped(cells[cell] * kFineness - ground[cell], most);
+    sum += part;
+  }
+  const int64_t whole = sum / count;
+  return static_cast<int32_t>(sum % count < 0 ? whole - 1 : whole);
+}
+
+// One row of cells: which move, into tiles; then learn. Returns how many move.
+EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict ground, int32_t* __restrict deviation,
+                          int columns, int32_t offset, int32_t floor, int32_t weight, uint8_t* __restrict moves,
+                          int64_t& deviations) {
+  int moving = 0;
+  int64_t sum = 0;  // of deviations in 64ths
+  for (int cell = 0; cell < columns; ++cell) {
+    const int32_t apart = cells[cell] * kFineness - ground[cell] - offset;
+    const int32_t size = apart < 0 ? -apart : apart;
+    const int32_t usual = deviation[cell];
+    const int32_t threshold = kFactor * usual > floor ? kFactor * usual : floor;
+    const int move = size > threshold;
+    moves[cell] = static_cast<uint8_t>(move);
+    moving += move;
+    const int32_t bounded = size < 4 * usual + floor ? size : 4 * usual + floor;
+    const int32_t deviation_weight = move ? weight >> 3 : weight, ground_weight = move ? weight >> 2 : weight;
+    const int32_t learnt = usual + ((clipped(bounded - usual, kStepMost) * deviation_weight + 512) >> 10);
+    deviation[cell] = learnt;
+    ground[cell] += offset + ((clipped(apart, kStepMost) * ground_weight + 512) >> 10);
+    sum += learnt >> 6;
+  }
+  deviations += sum << 6;
+  return moving;
+}
+
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 1; }
+EDGE_PUBLIC int edge_version() { return 2; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,
@@ -288,4 +343,31 @@ EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t strid
   const size_t cell_count = static_cast<size_t>((height + kCell - 1) / kCell) *
                             static_cast<size_t>((width + kCell - 1) / kCell);
   camera.repeats = cells != nullptr && before != nullptr && std::memcmp(cells, before, cell_count * sizeof *cells) == 0;
+}
+
+// Compares a frame's cells with the background, counts the cells that move in each tile, and learns.
+EDGE_PUBLIC EDGE_DISPATCHED void edge_watch(const int32_t* cells, int32_t* ground, int32_t* deviation, int rows,
+                                            int columns, int floor, int weight, uint8_t* moves, uint8_t* tiles,
+                                            Background* background) {
+  const int count = rows * columns;
+  const int64_t usual = kFactor * background->deviation_mean;
+  const int32_t most = usual > floor ? static_cast<int32_t>(usual) : floor;
+  const int32_t offset = common_offset(cells, ground, count, most);
+  const int tile_columns = (columns + kTile - 1) / kTile;
+  std::memset(tiles, 0, static_cast<size_t>((rows + kTile - 1) / kTile) * static_cast<size_t>(tile_columns));
+  int64_t moving = 0, deviations = 0;
+  for (int row = 0; row < rows; ++row) {
+    const ptrdiff_t at = static_cast<ptrdiff_t>(row) * columns;
+    const int moved = watch_row(cells + at, ground + at, deviation + at, columns, offset, floor, weight, moves, deviations);
+    moving += moved;
+    if (moved == 0) continue;
+    uint8_t* of_row = tiles + static_cast<ptrdiff_t>(row / kTile) * tile_columns;
+    for (int cell = 0; cell < columns; ++cell) of_row[cell / kTile] = static_cast<uint8_t>(of_row[cell / kTile] + moves[cell]);
+  }
+  background->deviation_mean = deviations / count;
+  background->moving = moving;
+  background->renewed = 8 * moving > count;
+  if (background->renewed) {
+    for (int cell = 0; cell < count; ++cell) ground[cell] = cells[cell] * kFineness;
+  }
 }

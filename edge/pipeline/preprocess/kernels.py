@@ -16,6 +16,16 @@ Grey = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.int32]
 
 CELL_PX = 4
+TILE_CELLS = 8
+"""A tile of the map of motion is 8x8 cells, 32x32 px."""
+FINENESS = 16
+"""A background is kept in 16ths of a cell's sum, 256ths of a count."""
+FACTOR = 7
+"""A cell moves when it differs by more than so many of its mean deviations; 5.6 standard deviations of white noise."""
+WEIGHT_ONE = 1024
+"""Weight of a frame that is learnt at once."""
+STEP_MOST = 1 << 19
+"""The longest step of a background before it is weighted; a longer one is made in several frames."""
 SAMPLES = 1 << 15
 """About as many pixels as a histogram looks at; of larger pictures it takes every second, third, ... row."""
 GRADIENT_ROWS = 8
@@ -23,7 +33,7 @@ GRADIENT_ROWS = 8
 GRADIENT_MOST = 4095
 """Counts; a steeper step counts as this, so that a row's sum of squares fits a 32-bit word (in blocks of 128)."""
 TOP = 65535
-_SPAN_MOST = TOP - 128  # room for the rounding
+_SPAN_MOST = TOP - 129  # room for the rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,25 @@ class Stretch(NamedTuple):
         return cls(black, span, factor, round(64.5 * 65536 / gain), gain)
 
 
+@dataclass(slots=True)
+class Background:
+    """What one camera's cells usually are.
+
+    Attributes:
+        ground: (rows, columns) int32, 256ths of a count.
+        deviation: (rows, columns) int32, mean absolute difference from it.
+        tiles: (ceil(rows / 8), ceil(columns / 8)) uint8, how many cells of each tile move in the latest frame.
+        deviation_mean: mean of ``deviation``, rounded down.
+        renewed: more than an eighth of the cells moved in the latest frame, and it became the ground.
+    """
+
+    ground: Cells
+    deviation: Cells
+    tiles: npt.NDArray[np.uint8]
+    deviation_mean: int = 0
+    renewed: bool = False
+
+
 class Kernels(Protocol):
     """The pass over the pixels of one camera; remembers its limits and the cells of its latest frame."""
 
@@ -110,12 +139,44 @@ class Kernels(Protocol):
             learn: False: the limits stay (the first frame sets them all the same).
         """
 
+    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+        """Compare the latest cells with a background, write ``background.tiles``, and learn.
+
+        In whole numbers, of 256ths of a count, with ``>>`` rounding down:
+
+        - all cells may have moved together (drift, a shutter): their common offset is the mean of all differences, each
+          clipped at 7 times the mean deviation (``background.deviation_mean``), or at ``floor`` where that is more;
+        - a cell moves when what is left of its difference is more than 7 times its own mean deviation and than ``floor``;
+        - ``ground += offset + (difference * weight + 512 >> 10)``, ``deviation += (min(|difference|, 4 * deviation +
+          floor) - deviation) * weight + 512 >> 10``, steps clipped at ``STEP_MOST``; where a cell moves, a quarter of the
+          weight for the ground and an eighth for the deviation, rounded down: whoever passes by is hardly learnt;
+        - where more than an eighth of the cells move, the picture is another one: ground is set to it.
+
+        Args:
+            background: of the cells' shape.
+            floor: least difference that counts as motion.
+            weight: of this frame against those before, 0..1024.
+
+        Returns:
+            How many cells move.
+        """
+
     @property
     def cells(self) -> Cells | None:
         """The latest frame's cells, (ceil(H / 4), ceil(W / 4)) int32; None where they are not wanted.
 
         Each is the sum of 4x4 values; the last of a row and of a column is moved back so that it lies inside the picture.
         """
+
+
+def new_background(shape: tuple[int, int]) -> Background:
+    """Make a background that knows nothing.
+
+    Args:
+        shape: of the cells.
+    """
+    tiles = (-(-shape[0] // TILE_CELLS), -(-shape[1] // TILE_CELLS))
+    return Background(np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(tiles, np.uint8))
 
 
 def row_step(height_px: int, width_px: int) -> int:

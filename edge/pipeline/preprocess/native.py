@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.pipeline.preprocess.kernels import TOP, Cells, Exposure, Gain, Grey, cells_shape, row_step
+from edge.pipeline.preprocess.kernels import TOP, Background, Cells, Exposure, Gain, Grey, cells_shape, row_step
 from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 1  # of the call; a library left behind by an older installation must not be used
+_VERSION = 2  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
@@ -22,6 +22,10 @@ _EXPOSE = (
     *(ctypes.c_double, ctypes.c_int, ctypes.c_int),  # weight, learn, flip
     *(_WHERE, ctypes.c_ssize_t, _WHERE, _WHERE),  # the levels, the cells and those before
     *(_WHERE, _WHERE),  # the tables of the histogram, the camera
+)
+_WATCH = (
+    *(_WHERE, _WHERE, _WHERE, ctypes.c_int, ctypes.c_int),  # the cells, the ground, the deviation, rows, columns
+    *(ctypes.c_int, ctypes.c_int, _WHERE, _WHERE, _WHERE),  # floor, weight, scratch, the tiles, the background's state
 )
 _DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
 _EMPTY = (0, 0, -1)  # limits not known, no bins filled
@@ -42,6 +46,7 @@ def load() -> Library:
     if not hasattr(library, "edge_version") or library.edge_version() != _VERSION:
         raise OSError(f"{built[0].name} is of another version; install this package again")
     library.edge_expose.argtypes, library.edge_expose.restype = _EXPOSE, None
+    library.edge_watch.argtypes, library.edge_watch.restype = _WATCH, None
     return library
 
 
@@ -57,6 +62,7 @@ class NativeKernels:
             watch: sum cells.
         """
         self._expose = library.edge_expose
+        self._watch_cells = library.edge_watch
         self._flip = gain.flip
         self._watch = watch
         self._tables = np.zeros(_TABLES * (TOP + 1), np.uint32)
@@ -73,6 +79,11 @@ class NativeKernels:
         self._at_both: tuple[int, int] | tuple[None, None] = (None, None)
         self._turn = 0
         self._seen = False
+        self._background: Background | None = None
+        self._at_background = (0, 0, 0)
+        self._moves = np.zeros(0, np.uint8)
+        self._state = np.zeros(3, np.int64)
+        self._at_moves, self._at_state = 0, self._state.ctypes.data
 
     @property
     def cells(self) -> Cells | None:
@@ -123,6 +134,25 @@ class NativeKernels:
             levels_squares=levels_squares,
             repeats=repeats == 1,
         )
+
+    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+        """Compare the latest cells with a background and learn."""
+        rows, columns = background.ground.shape
+        if background is not self._background:
+            self._background = background
+            parts = (background.ground, background.deviation, background.tiles)
+            self._at_background = (parts[0].ctypes.data, parts[1].ctypes.data, parts[2].ctypes.data)
+            self._moves = np.zeros(columns, np.uint8)
+            self._at_moves = self._moves.ctypes.data
+            self._state[0] = background.deviation_mean
+        ground, deviation, tiles = self._at_background
+        self._watch_cells(
+            *(self._at_both[self._turn], ground, deviation, rows, columns),
+            *(floor, weight, self._at_moves, tiles, self._at_state),
+        )
+        background.deviation_mean, moving, renewed = self._state.tolist()
+        background.renewed = renewed == 1
+        return moving
 
     def _lay_out(self, pixels: Pixels) -> None:
         """Take memory for frames of another size or depth."""

@@ -13,9 +13,10 @@ import numpy as np
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess.backend import make_kernels
+from edge.pipeline.preprocess.ground import Ground
 from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
 from edge.pipeline.preprocess.scaling import Places, places, resample
-from edge.records import Frame, FrameStats
+from edge.records import Frame, FrameStats, Motion
 
 _PADDING = 114  # grey: neither warm nor cold
 
@@ -51,6 +52,7 @@ class Preprocessor:
         scale: float = 1.0,
         black_hot: bool = False,
         watch: bool = False,
+        motion: bool = False,
         make: Callable[..., Kernels] = make_kernels,
     ) -> None:
         """Start without limits: the first frame sets them at once.
@@ -62,6 +64,7 @@ class Preprocessor:
             scale: enlargement of the picture, where the size is free.
             black_hot: the camera shows warm as dark; the picture is turned over.
             watch: sum cells, for what needs the frame before: ``stats.repeats``.
+            motion: keep a background too, for ``moved``; needs ``watch``.
             make: makes the kernels; default: the fastest that this machine has.
         """
         self._smoothing_s = config.smoothing_s
@@ -78,6 +81,7 @@ class Preprocessor:
         self._inner: Grey | None = None
         self._places: tuple[Places, Places] = (places(1, 1), places(1, 1))
         self._median_before: int | None = None
+        self._ground = Ground(self._kernels) if motion else None
 
     def apply(self, frame: Frame) -> Prepared:
         """Prepare one frame."""
@@ -90,6 +94,18 @@ class Preprocessor:
         if self._inner is not None:
             resample(self._picture, self._inner, *self._places)
         return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
+
+    def moved(self, frame: Frame, *, ffc: bool) -> Motion | None:
+        """Tell where the frame that was just prepared differs from the background, and learn it.
+
+        Args:
+            frame: the same.
+            ffc: the camera shows its shutter, by its own word or by the look of the picture.
+
+        Returns:
+            None while the shutter is closed, and where no background is kept.
+        """
+        return self._ground.update(frame, ffc=ffc) if self._ground else None
 
     def _weight(self, t_s: float) -> float:
         if self._smoothing_s == 0.0:

@@ -7,9 +7,14 @@ import numpy.typing as npt
 
 from edge.pipeline.preprocess.kernels import (
     CELL_PX,
+    FACTOR,
+    FINENESS,
     GRADIENT_MOST,
     GRADIENT_ROWS,
+    STEP_MOST,
+    TILE_CELLS,
     TOP,
+    Background,
     Cells,
     Exposure,
     Gain,
@@ -69,6 +74,27 @@ class ReferenceKernels:
             repeats=self._sum_cells(pixels) if self._watch else False,
         )
 
+    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+        """Compare the latest cells with a background and learn."""
+        assert self.cells is not None, "made without watch"
+        apart = self.cells.astype(np.int64) * FINENESS - background.ground
+        most = max(FACTOR * background.deviation_mean, floor)
+        offset = int(np.clip(apart, -most, most).sum()) // apart.size
+        apart -= offset
+        usual = background.deviation.astype(np.int64)
+        moving = np.abs(apart) > np.maximum(FACTOR * usual, floor)
+        bounded = np.minimum(np.abs(apart), 4 * usual + floor)
+        background.deviation += _learnt(bounded - usual, np.where(moving, weight >> 3, weight))
+        background.ground += offset + _learnt(apart, np.where(moving, weight >> 2, weight))
+        background.deviation_mean = int((background.deviation >> 6).sum(dtype=np.int64) << 6) // apart.size
+        across = np.add.reduceat(moving.astype(np.uint8), np.arange(0, moving.shape[1], TILE_CELLS), axis=1)
+        np.add.reduceat(across, np.arange(0, moving.shape[0], TILE_CELLS), axis=0, out=background.tiles)
+        count = int(moving.sum())
+        background.renewed = 8 * count > apart.size
+        if background.renewed:
+            background.ground[:] = self.cells * FINENESS
+        return count
+
     def _smoothed(self, low: float, high: float, weight: float, *, learn: bool) -> tuple[float, float]:
         if not learn and self._limits is not None:
             return self._limits
@@ -85,6 +111,10 @@ class ReferenceKernels:
         cells, before, itemsize = cells_of(pixels), self.cells, self._itemsize
         self.cells, self._itemsize = cells, pixels.itemsize
         return before is not None and itemsize == pixels.itemsize and np.array_equal(cells, before)
+
+
+def _learnt(step: npt.NDArray[np.int64], weight: npt.NDArray[np.int64]) -> Cells:
+    return ((np.clip(step, -STEP_MOST, STEP_MOST) * weight + 512) >> 10).astype(np.int32)
 
 
 def _histogram(sampled: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.int64]]:

@@ -1,0 +1,70 @@
+"""What one camera usually sees, learnt over seconds from its counts, and where a frame differs from it.
+
+It works on counts and never on the stretched picture, whose every pixel moves when something hot comes in. Each cell of
+4x4 pixels knows its usual value and its usual deviation: branches in wind, snowfall and noise raise their own threshold,
+drift is followed, and what all cells do together (a shutter's correction) is taken out first.
+"""
+
+import math
+
+import numpy as np
+
+from edge.pipeline.preprocess.kernels import (
+    CELL_PX,
+    FINENESS,
+    WEIGHT_ONE,
+    Background,
+    Kernels,
+    cells_shape,
+    new_background,
+)
+from edge.records import Frame, Motion
+
+_MEMORY_S = 8.0  # shorter: who crawls becomes ground before leaving the cell; longer: drift looks like motion
+_LEARN_EVERY_S = 0.1  # at high frame rates a single frame's weight would be lost in rounding
+_FLOOR = 2.0  # counts or levels, of a cell's mean: whatever a quiet cell's deviation, less is no motion
+
+
+class Ground:
+    """The background of one camera."""
+
+    def __init__(self, kernels: Kernels) -> None:
+        """Start knowing nothing: the first frame is all motion.
+
+        Args:
+            kernels: of the same camera, made with ``watch``.
+        """
+        self._kernels = kernels
+        self._background: Background | None = None
+        self._layout: tuple[tuple[int, ...], int] | None = None
+        self._learnt_t_s = -math.inf
+        self._learnt = 0
+        self._was_shut = False
+
+    def update(self, frame: Frame, *, ffc: bool) -> Motion | None:
+        """Judge the frame that the kernels have just exposed.
+
+        Args:
+            frame: the same.
+            ffc: the camera shows its shutter: that is no ground, and what it shows next is another picture.
+        """
+        if ffc:
+            self._was_shut = True
+            return None
+        layout = (frame.pixels.shape, frame.pixels.itemsize)
+        if self._background is None or layout != self._layout:
+            self._background, self._layout = new_background(cells_shape(*layout[0])), layout
+            self._learnt = 0
+        opened, self._was_shut = self._was_shut, False
+        if opened and self._kernels.cells is not None:
+            np.multiply(self._kernels.cells, FINENESS, out=self._background.ground)
+        weight = 0
+        since_s = frame.t_s - self._learnt_t_s
+        if since_s >= _LEARN_EVERY_S:
+            self._learnt += 1
+            usual = round(WEIGHT_ONE * -math.expm1(-since_s / _MEMORY_S))
+            weight = max(1, usual, WEIGHT_ONE // self._learnt)  # the mean of all, until there are enough of them
+            self._learnt_t_s = frame.t_s
+        floor = round(_FLOOR * CELL_PX * CELL_PX * FINENESS)
+        moving = self._kernels.watch(self._background, floor=floor, weight=weight)
+        return Motion(moving, opened or self._background.renewed, self._background.tiles)
