@@ -105,9 +105,9 @@ class Deeds:
         self._pace.forget(node)
         self.hurry()
 
-    def replied(self, node: str, reply: Reply) -> Changes:
-        """Take a node's answer."""
-        return self._store.mark_told(node, reply.id, reply.outcome)
+    def replied(self, node: str, reply: Reply, utc_s: float) -> Changes:
+        """Take a node's answer, heard at ``utc_s``."""
+        return self._store.mark_told(node, reply.id, reply.outcome, utc_s=utc_s)
 
 
 class Resends:
@@ -144,7 +144,7 @@ class Resends:
         self._pace.forget(node)
         self._look_s = 0.0
 
-    def replied(self, node: str, reply: Reply) -> Changes:
+    def replied(self, node: str, reply: Reply, _utc_s: float) -> Changes:
         """Take a node's answer: what is gone there is lost, and said to be."""
         gap = self._asked.get(reply.id)
         if gap is None or gap.node != node or reply.outcome != "done" or not reply.gone:

@@ -234,7 +234,7 @@ class Ingest:
     def _replied(self, node: str, reply: Reply) -> None:
         asker = self._resends if reply.command == "resend" else self._deeds
         if asker is not None:
-            self._on_changes(asker.replied(node, reply))
+            self._on_changes(asker.replied(node, reply, self._clock.utc_s()))
 
     def _refuse(self, topic: str, reason: str) -> None:
         self.refused += 1

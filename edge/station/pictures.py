@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from edge.station import schema
 
@@ -44,6 +44,9 @@ def keep(connection: Connection, statement: Any, node: str, picture: Picture, *,
         "picture": picture.jpeg,
     }
     connection.execute(statement, row)
+    alert = schema.alert
+    its = (alert.c.node == node) & (alert.c.alert_id == picture.alert_id.upper())  # as ULIDs are
+    connection.execute(update(alert).where(its).values(changed_utc_s=utc_s))
     table = schema.snapshot
     oldest = select(table.c.node, table.c.alert_id).order_by(table.c.heard_utc_s).limit(1)
     while int(connection.execute(select(func.coalesce(func.sum(table.c.size_bytes), 0))).scalar_one()) > max_bytes:

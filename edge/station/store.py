@@ -223,8 +223,8 @@ class Store:
                 for row in connection.execute(query)
             ]
 
-    def mark_told(self, node: str, number: int, outcome: str) -> Changes:
-        """Note a node's answer to a deed about an alert of its own."""
+    def mark_told(self, node: str, number: int, outcome: str, *, utc_s: float) -> Changes:
+        """Note a node's answer to a deed about an alert of its own, heard at ``utc_s``."""
         table = schema.action
         mine = (table.c.id == number) & (table.c.node == node)
         with self._write() as connection:
@@ -232,6 +232,9 @@ class Store:
             if found is None:
                 return Changes()
             connection.execute(update(table).where(mine).values(told=OUTCOMES.index(outcome)))
+            alert = schema.alert
+            its = (alert.c.node == node) & (alert.c.alert_id == found.alert_id)
+            connection.execute(update(alert).where(its).values(changed_utc_s=utc_s))
         return Changes(alerts={(node, found.alert_id)})
 
     def gaps(self, *, limit: int) -> list[Gap]:

@@ -63,7 +63,7 @@ class AlertView(Answer):
     louder_again: bool = Field(description="it calls again because its priority rose after somebody attended to it")
     live: bool = Field(description="it goes on, or it calls")
     heard_at: str = Field(description="when the station heard of it first, ISO 8601 UTC, by the station's clock")
-    changed_at: str = Field(description="when the station heard of it last")
+    changed_at: str = Field(description="when the station heard of it last: a revision, a picture, the node's answer")
     handled: Literal["open", "acknowledged", "dismissed"]
     handled_by: str | None
     handled_at: str | None

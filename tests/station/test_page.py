@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from page_scene import a_night, lively, page_of, rows, until
 from station_scene import Nodes, RunningStation, about, alert_id, eventually, payload
@@ -162,3 +164,27 @@ def test_names_that_could_carry_markup_are_refused_at_the_door(station: RunningS
     nodes.say("node-7/about", about(cameras=[HOSTILE]))
     eventually(lambda: station.ask("health")[1]["refused"] == len(hostile) + 2)
     assert station.ask("live")[1]["alerts"] == []
+
+
+@pytest.mark.slow
+def test_the_card_shows_the_nodes_picture_and_whether_it_knows(
+    browser, station: RunningStation, nodes: Nodes, tmp_path
+):
+    """The group is marked on the snapshot; after a deed the card says that the node knows."""
+    grey = np.tile(np.linspace(20, 90, 161), (121, 1))
+    grey[66:86, 66:101] = 230
+    jpeg = cv2.imencode(".jpg", grey.astype(np.uint8))[1].tobytes()
+    nodes.say("node-7/alert", payload(1, 1))
+    nodes.say(f"node-7/cam/north/snapshot/{alert_id(1).lower()}", jpeg)
+    eventually(lambda: station.ask(f"alerts/node-7/{alert_id(1)}")[1].get("has_snapshot"))
+    station.ask(f"alerts/node-7/{alert_id(1)}/acknowledge", {"who": "Ada"})
+    with page_of(browser, station) as page:
+        until(page, "document.querySelectorAll('#list .row').length === 1")
+        page.keyboard.press("j")
+        page.wait_for_selector("#card:not([hidden]) svg.scene image")
+        page.wait_for_selector("text=the node does not know yet")
+        answer = {"id": 1, "command": "acknowledge", "outcome": "done"}
+        nodes.say("node-7/reply/station", json.dumps(answer).encode())
+        page.wait_for_selector("text=(the node knows)")
+        page.wait_for_timeout(300)
+        page.screenshot(path=str(tmp_path / "card.png"))

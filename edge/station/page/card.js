@@ -4,6 +4,9 @@ import { draw, heading, hms, make, movement, people, range, stamp } from "./dom.
 import { attended } from "./rows.js";
 import { scene } from "./scenes.js";
 
+// Whether the node knows, after what an operator did about its alert.
+const ANSWERS = { waiting: " (the node does not know yet)", done: " (the node knows)", over: " (over at the node)", refused: " (the node refused it)" };
+
 export function alertCard(card, deeds) {
   const { data } = card;
   const spread = range(data);
@@ -18,10 +21,10 @@ export function alertCard(card, deeds) {
       make("button", { type: "button", onclick: deeds.close }, make("kbd", {}, "Esc"), " Close")),
     data.reasons.length ? make("ul", {}, ...data.reasons.map((reason) => make("li", {}, reason))) : null,
     make("h3", {}, "People over time"), chart(card.revisions),
-    make("h3", {}, "In the picture"), scene(data),
+    make("h3", {}, "In the picture"), scene(data, card.has_snapshot ? `api/v1/alerts/${card.node}/${data.alert_id}/snapshot?rev=${data.rev}` : null),
     make("dl", {}, ...facts(card)),
     make("h3", {}, "What was done"),
-    card.actions.length ? make("ul", {}, ...card.actions.map((deed) => make("li", {}, `${stamp(deed.at)} ${deed.who}: ${deed.kind}${deed.text ? ` – ${deed.text}` : ""}`))) : make("p", { class: "quiet" }, "Nothing yet."),
+    card.actions.length ? make("ul", {}, ...card.actions.map((deed) => make("li", {}, `${stamp(deed.at)} ${deed.who}: ${deed.kind}${deed.text ? ` – ${deed.text}` : ""}${ANSWERS[deed.node_answer]}`))) : make("p", { class: "quiet" }, "Nothing yet."),
   ].filter(Boolean);
 }
 

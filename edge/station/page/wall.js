@@ -14,7 +14,8 @@ export function wall(nodes) {
 function nodeWall(node) {
   const facts = [];
   if (node.health?.outbox.waiting) facts.push(`${node.health.outbox.waiting} messages wait to be sent`);
-  if (node.missing_messages) facts.push(`${node.missing_messages} messages never came`);
+  if (node.missing_messages) facts.push(`${node.missing_messages} messages are missing and asked for again`);
+  if (node.lost_messages) facts.push(`${node.lost_messages} messages are lost`);
   if (node.health && node.health.clock !== "ntp") facts.push(`clock: ${node.health.clock}`);
   if (node.about) facts.push(`edge ${node.about.version}`);
   const cameras = [...node.cameras].sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
