@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge.places import Placed, Telemetry
+from edge.words import EndReason, Phase, Priority, RadiometryKind, SightCause, SightState
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 else:
     Tiles = Any
     Pixels = Any  # a station has no pictures: it does not load numpy for the name of a type
-
-RadiometryKind = Literal["agc8", "counts", "centikelvin", "kelvin64"]
-Phase = Literal["new", "update", "end"]
-Priority = Literal["routine", "important", "urgent"]
-SightState = Literal["ok", "degraded", "blind"]
-SightCause = Literal[
-    "shutter", "frozen", "covered", "saturated", "crossover", "defocus", "dead-pixels", "no-frames", "fault"
-]
-EndReason = Literal["left", "merged", "restarted", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,12 @@ from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
 from edge.places import TelemetryCount
-from edge.records import Alert, Frame, Result, SightAlert, SightCause
+from edge.records import Alert, Frame, Result, SightAlert
 from edge.snapshot import Snapshots
 from edge.supervisor import Supervisor
 from edge.terrain import read_terrain
 from edge.ulid import ulid
+from edge.words import SightCause
 
 _log = get_logger(__name__)
 

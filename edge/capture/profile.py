@@ -15,7 +15,8 @@ from edge.capture.devices import Device
 from edge.capture.v4l2 import Mode
 from edge.config import Section
 from edge.errors import ConfigError
-from edge.records import Radiometry, RadiometryKind
+from edge.records import Radiometry
+from edge.words import RadiometryKind
 
 FOLDER = Path(__file__).parent / "profiles"
 

@@ -32,7 +32,7 @@ from edge.delivery.salvage import salvage
 from edge.delivery.store import ForeignFileError, Row, Store, Story
 from edge.errors import ConfigError, DeliveryError
 from edge.metrics import Metrics
-from edge.records import Phase
+from edge.words import Phase
 
 RESERVE_BYTES = 1_048_576  # about a thousand alerts
 _MEMORY_MAX_BYTES = 16_777_216

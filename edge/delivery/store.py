@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from edge.records import Phase
+from edge.words import Phase
 
 Story = tuple[str, str, bytes]
 """Key, topic and last payload of something that has begun and not ended."""

@@ -12,13 +12,16 @@ must still show their alerts, and a hostile message must not cost it more than a
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from edge.clock import ClockQuality
-from edge.places import Placed
-from edge.records import Alert, Box, EndReason, Phase, Priority, SightState, Track
+from edge.words import EndReason, Phase, Priority, SightState
+
+if TYPE_CHECKING:
+    from edge.places import Placed
+    from edge.records import Alert, Box, Track
 
 MAX_ALERT_BYTES = 131_072  # a thousand members fit; rumqttd needs its max_payload_size raised for that, mosquitto not
 MAX_STATE_BYTES = 65_536
@@ -346,7 +349,7 @@ def encode(payload: Payload) -> bytes:
 
 
 def alert_event(
-    alert: Alert,
+    alert: "Alert",
     *,
     node: str,
     seq: int,
@@ -364,7 +367,7 @@ def alert_event(
     group = alert.group
     size = (alert.width_px, alert.height_px)
     crossing = group.crossing
-    placed = alert.placed or Placed()
+    placed = alert.placed
     captured = _moment(alert.captured_utc_s)
     data = AlertData(
         alert_id=alert.alert_id,
@@ -381,12 +384,12 @@ def alert_event(
         reasons=[told for told in map(sentence, alert.reasons) if told][:_MAX_REASONS],
         zone=group.zone,
         line=LineState(id=crossing.line, direction=crossing.direction, crossed=crossing.crossed) if crossing else None,
-        heading_deg=_direction(placed.heading_deg),
-        speed_m_s=None if placed.speed_m_s is None else round(placed.speed_m_s, 1),
-        bearing_deg=_direction(placed.bearing_deg),
+        heading_deg=_direction(placed.heading_deg if placed else None),
+        speed_m_s=None if placed is None or placed.speed_m_s is None else round(placed.speed_m_s, 1),
+        bearing_deg=_direction(placed.bearing_deg if placed else None),
         box=_fractions(group.box, size),
         members=[_member(track, size) for track in group.members[:_MAX_MEMBERS]] or None,
-        position=_position(placed),
+        position=_position(placed) if placed else None,
         first_seen=_moment(alert.first_seen_utc_s),
         last_seen=_moment(alert.last_seen_utc_s),
         captured_at=captured,
@@ -477,7 +480,7 @@ def _enveloped(data: AlertData, node: str, time: datetime) -> AlertEvent:
     )
 
 
-def _position(placed: Placed) -> Position | None:
+def _position(placed: "Placed") -> Position | None:
     where = placed.position
     if where is None:
         return None
@@ -496,7 +499,7 @@ def _direction(degrees: float | None) -> float | None:
     return None if degrees is None else round(degrees) % 360
 
 
-def _member(track: Track, size: tuple[int, int]) -> Member:
+def _member(track: "Track", size: tuple[int, int]) -> Member:
     return Member(
         track_id=track.track_id,
         box=_fractions(track.box, size),
@@ -505,7 +508,7 @@ def _member(track: Track, size: tuple[int, int]) -> Member:
     )
 
 
-def _fractions(box: Box, size: tuple[int, int]) -> FractionBox:
+def _fractions(box: "Box", size: tuple[int, int]) -> FractionBox:
     """A hidden body's predicted box may leave the picture; the wire knows only what is inside it."""
     width_px, height_px = size
     x0, y0, x1, y1 = box

@@ -7,7 +7,7 @@ that survives an outage, and not only a word in the retained health. ``parse_eve
 import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,10 @@ from edge.delivery.wire import (
     parse_as,
     sentence,
 )
-from edge.records import EndReason, Phase, Priority, SightAlert, SightCause
+from edge.words import EndReason, Phase, Priority, SightCause
+
+if TYPE_CHECKING:
+    from edge.records import SightAlert
 
 _SOURCE = re.compile(r"edge/[a-z0-9-]{1,64}/cam/[a-z0-9-]{1,64}")
 _TYPE = re.compile(rb'"type"\s*:\s*"edge\.sight"')
@@ -70,7 +73,7 @@ class SightEvent(Payload):
         return self.source.split("/")[1]
 
 
-def sight_event(alert: SightAlert, *, node: str, seq: int, boot_id: str, clock: ClockQuality) -> bytes:
+def sight_event(alert: "SightAlert", *, node: str, seq: int, boot_id: str, clock: ClockQuality) -> bytes:
     """Write one sight alert as it goes over the wire.
 
     Raises:

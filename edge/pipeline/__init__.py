@@ -24,8 +24,9 @@ from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
 from edge.pipeline.tracker import Tracker
 from edge.places import Placed, Telemetry
-from edge.records import Alert, CameraShift, Detection, EndReason, Frame, Result, Sight
+from edge.records import Alert, CameraShift, Detection, Frame, Result, Sight
 from edge.terrain import Terrain
+from edge.words import EndReason
 
 if TYPE_CHECKING:
     from edge.pipeline.motion import CameraMotion

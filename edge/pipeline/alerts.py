@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.config import AlertsConfig, LineConfig, ZoneConfig
-from edge.records import Alert, EndReason, Group, Phase, Priority
+from edge.records import Alert, Group
 from edge.ulid import ulid
+from edge.words import EndReason, Phase, Priority
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SETTLE_S = 0.9  # a group that has just come up may still be a part of another ...

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.config import SightConfig
-from edge.records import Frame, FrameStats, Sight, SightCause, SightState
+from edge.records import Frame, FrameStats, Sight
+from edge.words import SightCause, SightState
 
 _FFC_AFTER_S = 0.35  # shorter repeats are a slow sensor in a fast stream (a 9 Hz core sent at 30 frames/s)
 _GONE_AFTER_S = 2.0

@@ -7,8 +7,9 @@ its state through a pipeline. As with groups, the id follows from the boot, the 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edge.records import EndReason, SightAlert, SightCause, SightState
+from edge.records import SightAlert
 from edge.ulid import ulid
+from edge.words import EndReason, SightCause, SightState
 
 State = SightState | Literal["offline"]
 

@@ -1,8 +1,8 @@
 """The control room's program: hears every node, keeps what they say, shows it, and carries the operators' answers.
 
 Threads: ``ingest`` (broker to disk), ``web`` (an event loop with uvicorn), and the caller's own, which once a second
-judges who is blind or lost and now and then deletes what is old. The page answers before the broker does, because an
-operator must be told that nothing can be heard.
+judges who is blind or lost and now and then deletes what is old. The page answers before the broker does, and before
+the MQTT library is even loaded, because an operator must be told that nothing can be heard.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from sqlalchemy.exc import DBAPIError
@@ -23,12 +24,15 @@ from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.station.archive import Archive
 from edge.station.database import backup
+from edge.station.hearing import Hearing
 from edge.station.hub import Hub
-from edge.station.ingest import Ingest
 from edge.station.settings import StationConfig, base_map, token
 from edge.station.store import Store
 from edge.station.web import Site, application
 from edge.ulid import ulid
+
+if TYPE_CHECKING:
+    from edge.station.ingest import Ingest
 
 __all__ = ["Served", "backup", "run"]
 
@@ -36,6 +40,7 @@ _JUDGE_EVERY_S = 1.0
 _EXPIRE_EVERY_S = 3600.0
 _DAY_S = 86_400.0
 _BACKLOG = 128
+_READERS = 8  # fewer than the connections that SQLAlchemy keeps, so that none waits for one
 _GOODBYE_S = 2
 
 _log = get_logger(__name__)
@@ -62,7 +67,7 @@ def run(
         config: checked settings (``edge.station.settings.load``).
         stopping: set by somebody else to end it.
         clock: time; default: the machine's.
-        on_ready: told once the page answers.
+        on_ready: told once the page answers; nodes are heard from when it returns.
 
     Raises:
         ConfigError: the database, the token or the address cannot be used; names the setting.
@@ -82,6 +87,7 @@ def run(
         silent_after_s=presence.silent_after_s,
         forget_alert_after_s=presence.forget_alert_after_s,
     )
+    hearing = Hearing(f"not yet connected to broker {config.delivery.host}:{config.delivery.port}")
     run_id = ulid(time.utc_s(), os.urandom(16))
 
     def state() -> dict[str, Any]:
@@ -89,48 +95,55 @@ def run(
             "time": iso_utc(time.utc_s()),
             "run": run_id,
             "version": __version__,
-            "broker": "connected" if ingest.fault is None else "lost",
-            "fault": ingest.fault,
-            "listening_since_s": ingest.listening_since_s,
-            "committed": ingest.committed,
-            "refused": ingest.refused,
+            "broker": "connected" if hearing.fault is None else "lost",
+            "fault": hearing.fault,
+            "listening_since_s": hearing.listening_since_s,
+            "committed": hearing.committed,
+            "refused": hearing.refused,
             "base_map": map_file is not None,
         }
 
     hub = Hub(archive, state, time.utc_s)
-    ingest = Ingest(
-        config.delivery.as_delivery(),
-        store,
-        hub.note,
-        name=config.name,
-        clock=time,
-        with_receipts=config.delivery.receipts,
-    )
-    site = Site(store, archive, hub, ingest, clock=time, token=secret, map_file=map_file)
+    site = Site(store, archive, hub, hearing, clock=time, token=secret, map_file=map_file)
     web = _Web(application(site, token=secret), hub, listener)
+    ingest: Ingest | None = None
     try:
         web.start()
         port = listener.getsockname()[1]
         host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
         served = Served(f"http://{host}:{port}/", port)
         _log.info("station: serves", url=served.url, database=store.engine.url.render_as_string())
-        ingest.start()
         on_ready(served)
-        _tend(store, hub, ingest, config, stopping, time)
+        ingest = _listen(config, store, hearing, hub, time)
+        _tend(store, hub, hearing, config, stopping, time)
     finally:
-        ingest.stop()
+        if ingest is not None:
+            ingest.stop()
         web.stop()
         store.close()
     _log.info("station: stopped")
 
 
+def _listen(config: StationConfig, store: Store, hearing: Hearing, hub: Hub, clock: Clock) -> "Ingest":
+    """Start to hear the nodes."""
+    from edge.station.ingest import Ingest  # noqa: PLC0415  # brings the MQTT library: the page must not wait for it
+
+    delivery = config.delivery
+    ingest = Ingest(
+        delivery.as_delivery(), store, hearing, hub.note,
+        name=config.name, clock=clock, with_receipts=delivery.receipts,
+    )  # fmt: skip
+    ingest.start()
+    return ingest
+
+
 def _tend(
-    store: Store, hub: Hub, ingest: Ingest, config: StationConfig, stopping: threading.Event, clock: Clock
+    store: Store, hub: Hub, hearing: Hearing, config: StationConfig, stopping: threading.Event, clock: Clock
 ) -> None:
     """Judge nodes and delete what is old, until told to stop."""
     expire_s = clock.monotonic_s()
     while not clock.wait(stopping, _JUDGE_EVERY_S):
-        now_utc_s, since_s = clock.utc_s(), ingest.listening_since_s
+        now_utc_s, since_s = clock.utc_s(), hearing.listening_since_s
         try:
             if since_s is not None:  # deaf ourselves, we cannot say who is silent
                 silent_after_s = config.presence.silent_after_s
@@ -182,6 +195,7 @@ class _Server(uvicorn.Server):
         self._hub = hub
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_READERS, thread_name_prefix="read"))
         beside = asyncio.create_task(self._hub.run())
         try:
             await super().serve(sockets)

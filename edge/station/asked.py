@@ -6,13 +6,13 @@ from typing import TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from edge.station import views
 from edge.station.archive import MAX_PAGE, Wanted
+from edge.station.questions import Question
 from edge.station.store import PRIORITIES
 
 _PAGE_ALERTS = 100
 _HANDLED = ("open", "acknowledged", "dismissed")
-_Q = TypeVar("_Q", bound=views.Question)
+_Q = TypeVar("_Q", bound=Question)
 
 
 async def question(request: Request, kind: type[_Q]) -> _Q:

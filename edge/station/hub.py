@@ -13,8 +13,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-
 from edge.station.archive import Archive
 from edge.station.store import Changes
 
@@ -70,7 +68,7 @@ class Hub:
         try:
             async with self._reading:  # what is read from now on is younger than this snapshot, and comes after it
                 self._pages.add(page)
-                first = await run_in_threadpool(self._live)
+                first = await asyncio.to_thread(self._live)
             yield "retry: 500\n\n"
             yield first
             while not self._closed:
@@ -117,7 +115,7 @@ class Hub:
             self._something.clear()
             dirty, self._dirty = self._dirty, Changes()
             async with self._reading:
-                for message in await run_in_threadpool(self._read, dirty):
+                for message in await asyncio.to_thread(self._read, dirty):
                     self._say(message)
 
     def _read(self, dirty: Changes) -> list[str]:

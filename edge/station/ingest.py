@@ -9,9 +9,7 @@ get better by coming again. When the database takes nothing, nothing is acknowle
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -32,13 +30,13 @@ from edge.delivery.wire import (
 from edge.delivery.wire_sight import SightEvent, parse_event
 from edge.errors import DeliveryError
 from edge.station.answers import Deeds, Resends, receipts
+from edge.station.hearing import Hearing, Refusal
 from edge.station.pictures import parse_picture
 from edge.station.store import Changes, Heard, Store
 
 BATCH = 256
 _TURN_S = 0.5
 _SESSION_S = 604_800  # the broker keeps what comes while the station is away for a week
-_REFUSALS_KEPT = 50
 _TOPIC_CHARS = 120
 _PARSERS: dict[str, Callable[[bytes], Any]] = {
     "alert": parse_event,
@@ -48,15 +46,6 @@ _PARSERS: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A message that was not taken, and why."""
-
-    utc_s: float
-    topic: str
-    reason: str
-
-
 class Ingest:
     """Listens to all nodes for as long as the station runs."""
 
@@ -64,6 +53,7 @@ class Ingest:
         self,
         config: DeliveryConfig,
         store: Store,
+        hearing: Hearing,
         on_changes: Callable[[Changes], None],
         *,
         name: str,
@@ -75,6 +65,7 @@ class Ingest:
         Args:
             config: the broker.
             store: where messages go.
+            hearing: told how it goes.
             on_changes: told after each commit, in the thread of the ingest; must not block.
             name: of the session at the broker.
             clock: time.
@@ -89,6 +80,8 @@ class Ingest:
         caller = Caller(f"edge-station-{name}", session_s=_SESSION_S, filters=filters)
         self._dialer = Dialer(config, caller, clock=clock)
         self._store = store
+        self._hearing = hearing
+        hearing.on_deed = self._tell_deeds
         self._on_changes = on_changes
         self._clock = clock
         self._log = LimitedLog(__name__, clock)
@@ -99,22 +92,10 @@ class Ingest:
         self._wake = Wake()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
-        self.fault: str | None = f"not yet connected to broker {config.host}:{config.port}"
-        self.listening_since_s: float | None = None
-        self.committed = 0
-        self.refused = 0
-        self.refusals: deque[Refusal] = deque(maxlen=_REFUSALS_KEPT)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
-
-    def tell_deeds(self) -> None:
-        """Tell nodes now what an operator has just done; from any thread."""
-        deeds = self._deeds
-        if deeds is not None:
-            deeds.hurry()
-            self._wake.set()
 
     def stop(self) -> None:
         """End it; what has not been committed stays with the broker."""
@@ -122,6 +103,13 @@ class Ingest:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(5.0)
+
+    def _tell_deeds(self) -> None:
+        """Tell nodes now what an operator has just done; from any thread."""
+        deeds = self._deeds
+        if deeds is not None:
+            deeds.hurry()
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -134,7 +122,7 @@ class Ingest:
             except Exception as error:  # noqa: BLE001  # a fault of our own must not end the listening unseen
                 self._lost(f"{type(error).__name__}: {error}")
             finally:
-                self.listening_since_s = self._deeds = self._resends = None
+                self._hearing.listening_since_s = self._deeds = self._resends = None
             self._clock.wait(self._stopping, self._backoff.next_s())
         self._wake.close()
 
@@ -144,7 +132,7 @@ class Ingest:
         try:
             deeds = self._deeds = Deeds(self._store, self._name)
             resends = self._resends = Resends(self._store, self._name)
-            self.fault, self.listening_since_s = None, self._clock.utc_s()
+            self._hearing.fault, self._hearing.listening_since_s = None, self._clock.utc_s()
             self._log.info("ingest: connected", mqtt=link.version)
             while not self._stopping.is_set():
                 deeds.tell(link, now_s=self._clock.monotonic_s(), now_utc_s=self._clock.utc_s())
@@ -190,7 +178,7 @@ class Ingest:
             raise
         except DBAPIError:
             changes, heard = self._keep_one_by_one(heard)
-        self.committed += len(heard)
+        self._hearing.committed += len(heard)
         self._on_changes(changes)
         return heard
 
@@ -237,10 +225,10 @@ class Ingest:
             self._on_changes(asker.replied(node, reply, self._clock.utc_s()))
 
     def _refuse(self, topic: str, reason: str) -> None:
-        self.refused += 1
-        self.refusals.append(Refusal(self._clock.utc_s(), topic[:_TOPIC_CHARS], reason))
+        self._hearing.refused += 1
+        self._hearing.refusals.append(Refusal(self._clock.utc_s(), topic[:_TOPIC_CHARS], reason))
         self._log.warning("ingest: refused a message", why=reason, topic=topic[:_TOPIC_CHARS])
 
     def _lost(self, trouble: str) -> None:
-        self.fault = trouble
+        self._hearing.fault = trouble
         self._log.warning("ingest: not listening", why=trouble)

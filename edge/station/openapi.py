@@ -1,4 +1,7 @@
-"""The OpenAPI 3.1 description of the interface, made from the table of routes and the models of ``views``."""
+"""The OpenAPI 3.1 description of the interface: the table of routes, with what is asked and answered at each.
+
+Loaded only when somebody asks for it: the models of all answers take longer to make than the first answer itself.
+"""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +10,31 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from edge import __version__
+from edge.station import questions, views
+
+SHAPES: dict[str, tuple[str, Any, Any]] = {
+    # name of the route: tag, question, answer
+    "live": ("live", None, views.Live),
+    "stream": ("live", None, "text/event-stream"),
+    "history": ("alerts", None, views.Page),
+    "card": ("alerts", None, views.Card),
+    "acknowledge": ("alerts", questions.Acknowledgement, views.Card),
+    "dismiss": ("alerts", questions.Dismissal, views.Card),
+    "note": ("alerts", questions.Note, views.Card),
+    "snapshot": ("alerts", None, "image/jpeg"),
+    "sights": ("troubles", None, list[views.SightView]),
+    "troubles": ("troubles", None, list[views.TroubleView]),
+    "acknowledge_trouble": ("troubles", questions.Acknowledgement, views.TroubleView),
+    "nodes": ("nodes", None, list[views.NodeView]),
+    "gaps": ("nodes", None, "application/json"),
+    "trails": ("map", None, list[views.TrailView]),
+    "base_map": ("map", None, "application/vnd.pmtiles"),
+    "geojson": ("export", None, "application/geo+json"),
+    "csv": ("export", None, "text/csv"),
+    "health": ("station", None, views.HealthView),
+    "openapi": ("station", None, "application/json"),
+    "session": ("station", questions.Login, None),
+}
 
 _FILTERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("node", {"type": "string"}, "only this node"),
@@ -23,17 +51,16 @@ _PAGING: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
-def document(routes: Iterable[tuple[str, str, str, str, Any, Any]]) -> dict[str, Any]:
-    """Describe every route."""
-    from edge.station.web import Site  # noqa: PLC0415  # the table lives there, and only this needs its docstrings
-
+def document(routes: Iterable[tuple[str, str, str]], site: type) -> dict[str, Any]:
+    """Describe every route: method, path, and the method of ``site`` that answers, whose docstring says what it does."""
     schemas: dict[str, Any] = {"Error": {"type": "object", "properties": {"error": {"type": "string"}}}}
     paths: dict[str, dict[str, Any]] = {}
-    for method, path, name, tag, question, answer in routes:
+    for method, path, name in routes:
+        tag, question, answer = SHAPES[name]
         plain = re.sub(r":[a-z]+}", "}", path)
         operation: dict[str, Any] = {
             "operationId": name,
-            "summary": (getattr(Site, name).__doc__ or "").strip(),
+            "summary": (getattr(site, name).__doc__ or "").strip(),
             "tags": [tag],
             "parameters": _parameters(plain, name),
             "responses": {

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError
 
 from edge.delivery.wire import About, AlertEvent, Health, encode
@@ -105,7 +105,9 @@ class Store:
             with self.engine.begin() as connection:
                 if self.engine.dialect.name == "sqlite":  # else each table would be a commit of its own
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                schema.metadata.create_all(connection)
+                there = set(inspect(connection).get_table_names())  # one question instead of two for each table
+                missing = [table for table in schema.metadata.sorted_tables if table.name not in there]
+                schema.metadata.create_all(connection, tables=missing, checkfirst=False)
             self._check_version()
         except DatabaseError as error:
             self.engine.dispose()

@@ -13,7 +13,8 @@ from edge.delivery.desk import read_handled
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire import About, Topics, alert_event, encode
 from edge.metrics import Metrics
-from edge.records import Alert, Crossing, Group, Phase, Track
+from edge.records import Alert, Crossing, Group, Track
+from edge.words import Phase
 
 BOOT_ID = "01JD8ABCDEFGHJKMNPQRSTVWXY"
 TOPICS = Topics("node-7")

@@ -17,6 +17,7 @@ from edge.clock import SystemClock
 from edge.delivery.brokers import Mosquitto
 from edge.station import schema
 from edge.station.archive import Archive
+from edge.station.hearing import Hearing
 from edge.station.ingest import Ingest
 from edge.station.settings import IngestConfig
 from edge.station.store import Store
@@ -39,17 +40,18 @@ def database(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def start(broker: Mosquitto, database: Store) -> Iterator[Callable[[], Ingest]]:
+def start(broker: Mosquitto, database: Store) -> Iterator[Callable[[], tuple[Ingest, Hearing]]]:
     """Give a function that starts an ingest and waits until it listens."""
     started: list[Ingest] = []
 
-    def begin() -> Ingest:
+    def begin() -> tuple[Ingest, Hearing]:
         config = IngestConfig(port=broker.port).as_delivery()
         config = config.model_copy(update={"backoff_max_s": 0.2, "connect_timeout_s": 1.0})
-        started.append(Ingest(config, database, lambda _changes: None, name="test", clock=SystemClock()))
+        hearing = Hearing("not yet connected")
+        started.append(Ingest(config, database, hearing, lambda _changes: None, name="test", clock=SystemClock()))
         started[-1].start()
-        eventually(lambda: started[-1].fault is None)
-        return started[-1]
+        eventually(lambda: hearing.fault is None)
+        return started[-1], hearing
 
     yield begin
     for ingest in started:
@@ -58,18 +60,18 @@ def start(broker: Mosquitto, database: Store) -> Iterator[Callable[[], Ingest]]:
 
 def test_what_nodes_say_is_in_the_store(start, nodes: Nodes, database: Store):
     """Alert, birth, health and availability arrive, each where it belongs."""
-    ingest = start()
+    _ingest, hearing = start()
     nodes.say("node-7/about", about(), retain=True)
     nodes.say("node-7/availability", b"online", retain=True)
     nodes.say("node-7/health", health(), retain=True)
     nodes.say("node-7/alert", payload(1, 1))
-    eventually(lambda: ingest.committed == 4)
+    eventually(lambda: hearing.committed == 4)
     assert (count(database), count(database, schema.node)) == (1, 1)
 
 
 def test_what_came_while_the_station_was_away_is_there_afterwards(start, nodes: Nodes, database: Store):
     """The broker keeps a station's messages, and an un-acknowledged one comes again without being doubled."""
-    start().stop()
+    start()[0].stop()
     nodes.pour(("node-7/alert", payload(1, rev, seq=rev)) for rev in range(1, 31))
     start()
     eventually(lambda: count(database, schema.revision) == 30)
@@ -78,11 +80,11 @@ def test_what_came_while_the_station_was_away_is_there_afterwards(start, nodes: 
 
 def test_a_broker_that_restarts_is_found_again(start, broker: Mosquitto, database: Store):
     """The ingest says what is wrong meanwhile, and goes on by itself."""
-    ingest = start()
+    _ingest, hearing = start()
     broker.kill()
-    eventually(lambda: ingest.fault)
+    eventually(lambda: hearing.fault)
     broker.start()
-    eventually(lambda: ingest.fault is None)
+    eventually(lambda: hearing.fault is None)
     again = Nodes(broker.port)
     again.say("node-7/alert", payload(1, 1))
     eventually(lambda: count(database) == 1)
@@ -91,15 +93,15 @@ def test_a_broker_that_restarts_is_found_again(start, broker: Mosquitto, databas
 
 def test_when_the_database_takes_nothing_nothing_is_acknowledged(start, nodes: Nodes, database: Store):
     """Messages stay with the broker until the database works again, and the fault names the setting."""
-    ingest = start()
+    _ingest, hearing = start()
     with database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE revision RENAME TO hidden")
     nodes.say("node-7/alert", payload(1, 1))
-    assert "store.url" in eventually(lambda: ingest.fault)
+    assert "store.url" in eventually(lambda: hearing.fault)
     with database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE hidden RENAME TO revision")
     eventually(lambda: count(database, schema.revision) == 1)
-    eventually(lambda: ingest.fault is None)
+    eventually(lambda: hearing.fault is None)
 
 
 def _deep(levels: int) -> bytes:
@@ -128,20 +130,20 @@ HOSTILE = {
 
 def test_hostile_messages_are_refused_counted_and_explained(start, nodes: Nodes, database: Store):
     """None is stored, none stops what comes after it, and none is asked for again."""
-    ingest = start()
+    ingest, hearing = start()
     for message in HOSTILE.values():
         nodes.say("node-7/alert", message)
     nodes.say("node-7/alert", payload(2, 1, reasons=["<img src=x onerror=alert(1)>", "\u0000 NUL"]))
     eventually(lambda: count(database) == 1)
-    assert ingest.refused == len(HOSTILE)
-    assert all(len(one.reason) < 250 for one in ingest.refusals)
+    assert hearing.refused == len(HOSTILE)
+    assert all(len(one.reason) < 250 for one in hearing.refusals)
     with database.engine.connect() as connection:
         assert connection.execute(select(schema.alert.c.alert_id)).scalar() == alert_id(2)
     ingest.stop()
-    ingest = start()
+    ingest, hearing = start()
     nodes.say("node-7/alert", payload(3, 1, seq=2))
     eventually(lambda: count(database) == 2)
-    assert ingest.refused == 0
+    assert hearing.refused == 0
 
 
 def test_a_node_is_told_what_is_on_disk(start, broker: Mosquitto, nodes: Nodes):
@@ -156,15 +158,15 @@ def test_a_node_is_told_what_is_on_disk(start, broker: Mosquitto, nodes: Nodes):
 
 def test_what_operators_did_waits_for_a_node_that_is_away(start, broker: Mosquitto, nodes: Nodes, database: Store):
     """A deed is told when its node comes, again until it answers, and not once more after that."""
-    ingest = start()
+    _ingest, hearing = start()
     nodes.say("node-7/alert", payload(1, 1))
     nodes.say("node-7/availability", b"offline", retain=True)
-    eventually(lambda: ingest.committed == 2)
+    eventually(lambda: hearing.committed == 2)
     database.act(("node-7", alert_id(1)), "dismiss", who="Ada", text="deer", utc_s=SystemClock().utc_s())
     with Listener(broker.port, "edge/v1/node-7/cmd/#") as listener:
-        ingest.tell_deeds()
+        hearing.on_deed()
         nodes.say("node-7/health", health())
-        eventually(lambda: ingest.committed == 3)
+        eventually(lambda: hearing.committed == 3)
         assert listener.heard == []
         for times in (1, 2):
             nodes.say("node-7/availability", b"online", retain=True)
@@ -175,12 +177,12 @@ def test_what_operators_did_waits_for_a_node_that_is_away(start, broker: Mosquit
         answer = {"id": told["id"], "command": "dismiss", "outcome": "done"}
         nodes.say("node-8/reply/test", json.dumps(answer).encode())  # it is not its alert
         nodes.say("node-8/reply/test", b'{"id": "\xff"}')
-        eventually(lambda: ingest.refused == 1)
+        eventually(lambda: hearing.refused == 1)
         assert database.untold(since_utc_s=0.0, limit=9)
         nodes.say("node-7/reply/test", json.dumps(answer).encode())
         eventually(lambda: not database.untold(since_utc_s=0.0, limit=9))
         nodes.say("node-7/availability", b"online", retain=True)
-        eventually(lambda: ingest.committed == 6)
+        eventually(lambda: hearing.committed == 6)
         assert len(listener.heard) == 2
 
 
@@ -190,7 +192,7 @@ def test_a_gap_is_asked_for_and_what_is_gone_is_lost(
     """What the node sends again fills the gap; what it says is gone stays visible as lost, and is not asked for again."""
     monkeypatch.setattr("edge.station.answers._GRACE_S", 0.1)
     monkeypatch.setattr("edge.station.answers._LOOK_EVERY_S", 0.1)
-    ingest = start()
+    _ingest, hearing = start()
     with Listener(broker.port, "edge/v1/node-7/cmd/resend") as listener:
         for seq in (1, 6):
             nodes.say("node-7/alert", payload(seq, 1, seq=seq))
@@ -204,7 +206,7 @@ def test_a_gap_is_asked_for_and_what_is_gone_is_lost(
         (gap,) = archive.gaps("node-7")
         assert (gap["missing"], gap["lost"], gap["lost_count"]) == ([], [[2, 2], [4, 5]], 3)
         nodes.say("node-7/alert", payload(4, 1, seq=4))
-        eventually(lambda: ingest.committed == 4)
+        eventually(lambda: hearing.committed == 4)
         (node,) = archive.nodes(now_utc_s=0.0, since_utc_s=0.0)
         assert (node["missing_messages"], node["lost_messages"]) == (0, 2)
 
@@ -214,15 +216,17 @@ _STATION = textwrap.dedent("""
     from edge import log
     from edge.clock import SystemClock
     from edge.config import LogConfig
+    from edge.station.hearing import Hearing
     from edge.station.ingest import Ingest
     from edge.station.settings import IngestConfig
     from edge.station.store import Store
     log.configure(LogConfig())
     port, file = int(sys.argv[1]), sys.argv[2]
-    ingest = Ingest(IngestConfig(port=port).as_delivery(), Store(f"sqlite:///{file}"), lambda c: None, name="killed",
-                    clock=SystemClock())
+    hearing = Hearing("not yet connected")
+    ingest = Ingest(IngestConfig(port=port).as_delivery(), Store(f"sqlite:///{file}"), hearing, lambda c: None,
+                    name="killed", clock=SystemClock())
     ingest.start()
-    while ingest.fault: threading.Event().wait(0.01)
+    while hearing.fault: threading.Event().wait(0.01)
     print("listening", flush=True)
     threading.Event().wait()
 """)
@@ -251,9 +255,8 @@ def test_a_killed_station_loses_nothing_and_doubles_nothing(
         process.wait()
         process.stdout.close()
     store = Store(f"sqlite:///{file}")
-    ingest = Ingest(
-        IngestConfig(port=broker.port).as_delivery(), store, lambda _changes: None, name="killed", clock=SystemClock()
-    )
+    config = IngestConfig(port=broker.port).as_delivery()
+    ingest = Ingest(config, store, Hearing(None), lambda _changes: None, name="killed", clock=SystemClock())
     ingest.start()
     eventually(lambda: count(store, schema.revision) == sent, 20.0)
     ingest.stop()
