@@ -53,6 +53,11 @@ class Show:
             changed[self._luck.randrange(spare, len(changed))] = self._luck.randrange(256)
         return bytes(changed)
 
+    def film(self, frames: int) -> bytes:
+        """Give so many pictures as a transport stream, without waiting."""
+        muxed = _Muxed(self, "mpegts", 0, {})
+        return b"".join(muxed.frame(index) for index in range(frames)) + muxed.end()
+
     def play(self, send: Callable[[bytes], Any], *, container: str = "mpegts") -> None:
         """Send until it is closed, or until ``send`` fails."""
         session = None
@@ -108,6 +113,14 @@ class _Muxed:
             samples = av.AudioFrame.from_ndarray(np.zeros((1, 32000 // FPS), np.int16), "s16", "mono")
             samples.rate, samples.pts = 32000, ticks * 32000 // FPS
             self._out.mux(self._sound.encode(samples))
+        return self._taken()
+
+    def end(self) -> bytes:
+        """Give what the container still held."""
+        self._out.close()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         taken = self._buffer.getvalue()
         self._buffer.seek(0)
         self._buffer.truncate()

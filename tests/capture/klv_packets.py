@@ -15,10 +15,16 @@ DRONE: dict[int, float] = {
 """Tag and value of everything that is read."""
 
 
-def packet(values: dict[int, Any] | None = None, *, more: bytes = b"", checksum: int | None = None) -> bytes:
+def packet(
+    values: dict[int, Any] | None = None,
+    *,
+    more: bytes = b"",
+    checksum: int | None = None,
+    utc_s: float = 1_770_124_564.5,
+) -> bytes:
     """Write one local set; ``more`` are items as bytes, put before the checksum."""
     told = DRONE if values is None else values
-    body = _item(2, (1_770_124_564_500_000).to_bytes(8, "big"))
+    body = _item(2, round(utc_s * 1e6).to_bytes(8, "big"))
     body += b"".join(_item(tag, _raw(tag, value)) for tag, value in told.items())
     body += more + b"\x01\x02"
     length = len(body) + 2
