@@ -140,7 +140,7 @@ def boot_id_of(footage: Path, config: Config) -> str:
     room must not take it for the first one repeated. Only those that are not the default's: a release that learns a new
     setting must still give recorded footage the ids it had.
     """
-    told = config.model_dump_json(exclude={"gate", "delivery", "log", "metrics"}, exclude_defaults=True)
+    told = config.model_dump_json(exclude={"gate", "delivery", "log", "metrics", "recorder"}, exclude_defaults=True)
     digest = hashlib.sha256(told.encode())
     digest.update(footage.name.encode())
     first = pictures_of(footage)[0] if footage.is_dir() else footage

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edge import __version__
 from edge.box import temperatures_c
@@ -44,10 +44,14 @@ from edge.terrain import read_terrain
 from edge.ulid import ulid
 from edge.words import SightCause
 
+if TYPE_CHECKING:
+    from edge.recorder import Recorder
+
 _log = get_logger(__name__)
 
 _TAKE_S = 0.2  # longest the frame loop sleeps before it looks at the stop flag and the health timer
 _DRAIN_S = 0.5  # of the 2 s that a stop may take; the goodbye and the threads need the rest
+_FINISH_S = 1.0  # for clips that are being recorded
 _MB = 1e6
 _TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "numpy": "numpy", "av": "av"}
 
@@ -123,6 +127,7 @@ class Node:
         }
         self._supervisor = Supervisor.from_environment(clock)
         self._snapshots = Snapshots(config.preprocess, config.camera) if config.alerts.snapshots else None
+        self._recorder = _recorder(config, base, clock, self.metrics)
         self._health_due_s = 0.0
         self._health_said: tuple[str | None, ...] | None = None
         self._counted_s, self._counted = self._started_s, dict[str, int]()
@@ -145,6 +150,8 @@ class Node:
             )
             self._close_dead_run()
             self._courier.start()
+            if self._recorder is not None:
+                self._recorder.start()
             try:
                 for loop in self._loops:
                     loop.start()
@@ -173,6 +180,8 @@ class Node:
             with self.metrics.timed("frame"):
                 result = self._pipelines[frame.camera].process(frame)
                 self._keep(result.alerts, frame)
+            if self._recorder is not None:
+                self._recorder.add(frame, result.alerts)
             self.metrics.count(f"frames_processed/{frame.camera}")
             if not result.looked and not result.sight.ffc:
                 self.metrics.count(f"frames_gated/{frame.camera}")
@@ -305,7 +314,7 @@ class Node:
             (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
         ]
         faults = (self._courier.fault, self._outbox.fault, self._outbox.incident, self._detector.fault)
-        judged += [("degraded", fault) for fault in faults if fault]
+        judged += [("degraded", fault) for fault in (*faults, self._recorder and self._recorder.fault) if fault]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
         return state, (wire.sentence(reason) if state != "ok" else None), cameras
 
@@ -342,6 +351,8 @@ class Node:
         drained = self._courier.stop(_DRAIN_S)
         for loop in self._loops:
             loop.join(_TAKE_S)
+        if self._recorder is not None:
+            self._recorder.stop(_FINISH_S)
         _log.info("node stopped", delivered_everything=drained, outbox_waiting=self._outbox.depth().waiting)
 
     def _birth(self) -> bytes:
@@ -361,6 +372,14 @@ class Node:
             },
         )
         return wire.encode(about)
+
+
+def _recorder(config: Config, base: Path, clock: Clock, metrics: Metrics) -> "Recorder | None":
+    if config.recorder.folder is None:
+        return None
+    from edge.recorder import Recorder  # noqa: PLC0415  (a node that records nothing does not pay for the encoder)
+
+    return Recorder(config.recorder, base / Path(config.recorder.folder).expanduser(), clock, metrics)
 
 
 def _poses(cameras: Iterable[CameraConfig]) -> dict[str, wire.CameraPose]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.capture.video import VideoWriter
+from edge.capture.video_writer import VideoWriter
 from edge.config import CameraConfig, PreprocessConfig
 from edge.pipeline.preprocess import Preprocessor
 from edge.records import Alert, Box, Frame, Group, Result

@@ -18,8 +18,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
 from graphs import fixed_model
 
+from edge.capture.footage import Footage
 from edge.clock import SystemClock
-from edge.config import AlertsConfig, CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
+from edge.config import AlertsConfig, CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig, RecorderConfig
 from edge.config.position import PoseConfig
 from edge.delivery.brokers import Mosquitto, embedded_broker, mosquitto_path
 from edge.delivery.subscriber import Subscriber
@@ -437,3 +438,28 @@ def test_a_picture_leaves_the_box_only_where_the_configuration_says_so(tmp_path,
     assert set(pictures) == (ids if snapshots else set())
     for jpeg in pictures.values():
         assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE).shape == (90, 100)
+
+
+def test_an_alert_is_recorded_where_the_configuration_says_so(tmp_path, broker, listener):
+    """The clip bears the alert's id, begins before the alert was raised, and is whole when the node has stopped."""
+    config = config_of(tmp_path, broker.port_mqtt5)
+    config = config.model_copy(update={"recorder": RecorderConfig(folder="clips", keep_free_mb=0.0)})
+    node_of(tmp_path, config, threading.Event()).run()
+    wait_until(lambda: "end" in listener.phases())
+    (clip,) = (tmp_path / "clips").iterdir()
+    assert str(listener.alerts()[0].data.alert_id) in clip.name
+    with Footage(clip) as footage:
+        frames = list(footage)
+    assert len(frames) > 30
+    assert np.array_equal(frames[0].pixels, np.random.default_rng(0).integers(0, 255, (90, 100)).astype(np.uint8))
+
+
+def test_a_recorder_without_a_disk_degrades_the_node_and_stops_nothing(tmp_path, broker, listener):
+    """Health says why; the alerts go out all the same."""
+    (tmp_path / "clips").write_text("a file is in the way")
+    config = config_of(tmp_path, broker.port_mqtt5)
+    config = config.model_copy(update={"recorder": RecorderConfig(folder="clips/north", keep_free_mb=0.0)})
+    node_of(tmp_path, config, threading.Event()).run()
+    wait_until(lambda: "end" in listener.phases())
+    health = [event.body for event in listener.heard if isinstance(event.body, Health)]
+    assert any(told.state == "degraded" and "recorder.folder" in str(told.reason) for told in health)

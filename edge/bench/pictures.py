@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.capture.footage import Footage
 from edge.capture.stills import resize
-from edge.capture.video import VideoWriter
+from edge.capture.video_writer import VideoWriter
 from edge.errors import CameraError
 from edge.records import Frame, Pixels, Radiometry
 from edge.shipped import shipped

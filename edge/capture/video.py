@@ -1,4 +1,4 @@
-"""Video through PyAV, imported here only: reads clips and live streams, writes lossless clips and ones to look at."""
+"""Moving pictures through PyAV: reads clips and live streams."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
-import numpy as np
-import numpy.typing as npt
 
+from edge.capture import clip_tags
 from edge.errors import CameraError
 from edge.records import Pixels, Radiometry
 
-_TIME_BASE = Fraction(1, 1000)  # what Matroska keeps; exact times stand in the truth file
 _EIGHT_BITS = 8
 _OPENING_S = 5.0  # a sender with few key pictures tells its size as seldom
 _MISSING_TAIL_FRAMES = 2.5  # a clip that ends this many frames before its stated duration was cut
@@ -42,9 +40,6 @@ class _Held:
 class VideoReader(_Held):
     """Iterates ``(t_s, pixels)`` over the first video stream of a file; grey, at the depth it was recorded with."""
 
-    start_utc_s = 0.0
-    radiometry: Radiometry | None = None
-
     def __init__(self, path: Path, *, on_data: Callable[[float | None, bytes], None] | None = None) -> None:
         """Nothing is opened yet.
 
@@ -54,6 +49,8 @@ class VideoReader(_Held):
         """
         self._path = path
         self._on_data = on_data
+        self.start_utc_s = 0.0
+        self.radiometry: Radiometry | None = None
 
     def __enter__(self) -> Self:
         """Open the file.
@@ -68,6 +65,8 @@ class VideoReader(_Held):
             why = "the file is empty" if size == 0 else f"not a readable video: {error}"
             raise CameraError(f"{self._path}: {why}") from error
         self._hold_video(self._path)
+        self.start_utc_s = clip_tags.start_utc_s(self._container.metadata)
+        self.radiometry = clip_tags.radiometry(self._container.metadata)
         return self
 
     @property
@@ -215,61 +214,6 @@ class LiveVideo(_Held):
             began_us = getattr(self._container, "start_time_realtime", None)  # PyAV before 18.1 does not tell
             utc_s = began_us / 1e6 + stamp_s if began_us and stamp_s is not None else None
             yield Arrived(stamp_s, utc_s, _grey(picture))
-
-
-class VideoWriter:
-    """Writes grey pictures without loss (``.mkv``: FFV1, ``.nut``: as they are), or colour ones for people (``.mp4``)."""
-
-    def __init__(self, path: Path, *, fps: float, width_px: int, height_px: int) -> None:
-        """Open ``path`` for writing.
-
-        Raises:
-            CameraError: the file cannot be written.
-        """
-        codec = {".mkv": "ffv1", ".nut": "rawvideo"}.get(path.suffix, "h264")
-        self._lossless = codec != "h264"
-        self._path = path
-        # Matroska writes a random segment id and a library version otherwise: the same scene must be the same file
-        bitexact = {"fflags": "+bitexact"} if self._lossless else {}
-        try:
-            self._container = av.open(str(path), "w", options=bitexact)
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise CameraError(f"{path}: cannot be written: {error}") from error
-        rate = Fraction(fps).limit_denominator(1000)
-        stream: Any = self._container.add_stream(codec, rate=rate)
-        stream.width, stream.height = width_px, height_px
-        stream.pix_fmt = "gray16le" if self._lossless else "yuv420p"
-        if codec == "ffv1":
-            # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
-            stream.codec_context.thread_count = 1
-            options = {"level": "3", "coder": "1", "context": "1", "slices": "4", "slicecrc": "1"}
-        elif codec == "h264":
-            options = {"crf": "20", "preset": "veryfast"}
-        else:
-            options = {}
-        stream.codec_context.options = options
-        stream.codec_context.time_base = _TIME_BASE
-        self._stream = stream
-
-    def __enter__(self) -> Self:
-        """Give itself."""
-        return self
-
-    def write(self, t_s: float, pixels: npt.NDArray[Any]) -> None:
-        """Append one picture: (H, W) uint16, or (H, W, 3) uint8 BGR for ``.mp4``."""
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le" if self._lossless else "bgr24")
-        picture.pts, picture.time_base = round(t_s * _TIME_BASE.denominator), _TIME_BASE
-        for packet in self._stream.encode(picture):
-            self._container.mux(packet)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish the file."""
-        if kind is None:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
-        self._container.close()
 
 
 def _seconds(pts: int | None, time_base: Fraction | None) -> float | None:

@@ -22,6 +22,7 @@ from edge.config.pipeline import (
     TrackerConfig,
 )
 from edge.config.position import PoseConfig, TelemetryConfig
+from edge.config.recorder import RecorderConfig
 from edge.config.redact import holds_secret, redacted
 from edge.config.section import Section, Slug
 from edge.config.walk import flatten, settings
@@ -44,6 +45,7 @@ __all__ = [
     "NodeConfig",
     "PoseConfig",
     "PreprocessConfig",
+    "RecorderConfig",
     "Section",
     "SightConfig",
     "Slug",

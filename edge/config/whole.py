@@ -17,6 +17,7 @@ from edge.config.pipeline import (
     SightConfig,
     TrackerConfig,
 )
+from edge.config.recorder import RecorderConfig
 from edge.config.section import Section, repeated
 
 
@@ -36,6 +37,7 @@ class Config(Section):
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
     sight: SightConfig = Field(default_factory=SightConfig)
     delivery: DeliveryConfig = Field(default_factory=DeliveryConfig)
+    recorder: RecorderConfig = Field(default_factory=RecorderConfig)
     log: LogConfig = Field(default_factory=LogConfig)
     metrics: MetricsConfig = Field(default_factory=MetricsConfig)
 

@@ -29,7 +29,7 @@ def simulate(scenario: Scenario, output: Path, *, progress: Callable[[int, int],
     Returns:
         The path of the clip; the truth lies beside it as ``NAME.truth.json``, and a drone's own log as ``NAME.SRT``.
     """
-    from edge.capture.video import VideoWriter  # noqa: PLC0415  whoever only wants the truth needs no video library
+    from edge.capture.video_writer import VideoWriter  # noqa: PLC0415  whoever only wants the truth needs no video library
 
     clip = output / f"{scenario.name}.mkv" if output.is_dir() else output.with_suffix(".mkv")
     stage = Stage(scenario)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.capture.footage import Footage
-from edge.capture.video import VideoWriter
+from edge.capture.video_writer import VideoWriter
 from edge.errors import CameraError
 
 WIDTH_PX, HEIGHT_PX = 53, 37  # odd and not square
