@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast, get_args
 
-from edge.records import Radiometry, RadiometryKind
+from edge.records import Radiometry
+from edge.words import RadiometryKind
 
 _START, _RADIOMETRY = "EDGE_START_UTC", "EDGE_RADIOMETRY"
 
