@@ -90,6 +90,8 @@ def _run_command(name: str, arguments: list[str]) -> None:
     gc.set_threshold(100_000)
     # numpy's own threads do nothing here but take memory; those of a model are the setting model.threads
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # looks through everything that is installed for plugins, of which there is none
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from importlib import import_module
 
     from edge import log

@@ -30,7 +30,8 @@ def spelled_out() -> list[str]:
     """List every command as it is typed, those of a group one by one."""
     found = []
     for name in COMMANDS:
-        app = import_module(f"edge.commands.{name.replace('-', '_')}").app
+        module = import_module(f"edge.commands.{name.replace('-', '_')}")
+        app = module.parser() if hasattr(module, "parser") else module.app
         inner = [command.name or command.callback.__name__ for command in app.registered_commands]
         found += [f"{name} {one.replace('_', '-')}" for one in inner] if app.registered_callback else [name]
     return found

@@ -13,19 +13,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from edge.capture.cptv import CptvReader
 from edge.capture.dji_srt import SideFile, read_side_file, side_path
 from edge.capture.klv import KlvTrack
 from edge.capture.pictures import PictureFolder
-from edge.capture.tiff import TiffStack
 from edge.capture.video import VideoReader
 from edge.errors import CameraError
 from edge.places import TelemetryCount
 from edge.records import Frame, Radiometry
+
+if TYPE_CHECKING:
+    from edge.capture.cptv import CptvReader
+    from edge.capture.tiff import TiffStack
 
 VIDEOS = frozenset({".mkv", ".mp4", ".avi", ".mov", ".ts", ".m2ts", ".mpg", ".mpeg", ".webm", ".m4v", ".nut"})
 STACKS = frozenset({".tif", ".tiff"})
@@ -86,7 +88,7 @@ class Footage:
             self._reader.__exit__(kind, error, trace)
             self._reader = None
 
-    def _choose(self) -> VideoReader | CptvReader | TiffStack | PictureFolder:
+    def _choose(self) -> "VideoReader | CptvReader | TiffStack | PictureFolder":
         suffix = self.path.suffix.lower()
         if os.path.isdir(self.path):  # noqa: PTH112
             return PictureFolder(self.path, fps=self._fps)
@@ -95,8 +97,12 @@ class Footage:
         if suffix in VIDEOS:
             return VideoReader(self.path, on_data=self._told.hear)
         if suffix in STACKS:
+            from edge.capture.tiff import TiffStack  # noqa: PLC0415  (rare kinds are loaded where one is played)
+
             return TiffStack(self.path, fps=self._fps)
         if suffix == ".cptv":
+            from edge.capture.cptv import CptvReader  # noqa: PLC0415
+
             return CptvReader(self.path)
         raise CameraError(
             f"{self.path}: unknown kind of footage; known are folders of pictures and {', '.join(sorted(CLIPS))}"

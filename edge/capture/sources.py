@@ -3,9 +3,7 @@
 import threading
 from pathlib import Path
 
-from edge.capture import Camera, devices
-from edge.capture.footage import Footage
-from edge.capture.live import LiveFootage
+from edge.capture import Camera
 from edge.clock import Clock
 from edge.config import CameraConfig
 from edge.errors import ConfigError
@@ -28,13 +26,18 @@ def open_source(config: CameraConfig, clock: Clock, stopping: threading.Event, *
     """
     kind, _, rest = config.source.partition(":")
     if kind == "footage" and rest:
+        from edge.capture.footage import Footage  # noqa: PLC0415  (each kind of source is loaded where it is used)
+        from edge.capture.live import LiveFootage  # noqa: PLC0415
+
         footage = Footage(base / rest, camera_id=config.id, fps=config.fps)
         return LiveFootage(footage, clock, loop=config.loop, stopping=stopping)
     if kind == "usb":
-        wrong = devices.check_name(rest)
+        from edge.capture.devices import check_name  # noqa: PLC0415
+        from edge.capture.usb import UsbCamera  # noqa: PLC0415
+
+        wrong = check_name(rest)
         if wrong:
             raise ConfigError(f"camera.source = '{config.source}': {wrong}")
-        from edge.capture.usb import UsbCamera  # noqa: PLC0415  (a node without a USB camera does not pay for it)
 
         return UsbCamera(config, clock, base=base, stopping=stopping)
     if kind in _STREAMS:

@@ -15,6 +15,7 @@ pictures, a few of them: one goes out only when nothing else waits, because on a
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edge.clock import Clock
 from edge.config import DeliveryConfig
@@ -24,12 +25,15 @@ from edge.delivery.confirmations import Confirmations
 from edge.delivery.desk import Desk
 from edge.delivery.flight import Flight
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Answer, Arrival, Caller, Dialer, Link, Message, Wake
+from edge.delivery.messages import Answer, Arrival, Caller, Message, Wake
 from edge.delivery.outbox import Outbox
 from edge.delivery.store import Row
 from edge.delivery.wire import Topics
 from edge.errors import DeliveryError
 from edge.metrics import Metrics
+
+if TYPE_CHECKING:
+    from edge.delivery.mqtt import Dialer, Link
 
 _CLOUDEVENT = "application/cloudevents+json"
 _TURN_S = 1.0  # longest wait without a wake: keep-alive and overdue answers are looked at this often
@@ -80,7 +84,8 @@ class Courier:
         if birth is not None:
             ears = (*receipts, (topics.commands, 1))
             caller = Caller(f"edge-{topics.node}", will=offline, filters=ears, must_hear=False)
-        self._dialer = Dialer(config, caller, clock=clock)
+        self._caller = caller
+        self._dialer: Dialer | None = None
         self._by_station = by_station
         self._confirmations = Confirmations(
             config.confirm, settle_s=config.ack_settle_s, receipt_timeout_s=config.receipt_timeout_s
@@ -178,7 +183,7 @@ class Courier:
 
     def _run_once(self) -> None:
         """Connect, say who we are, and carry messages until told to stop."""
-        link = self._dialer.dial(self._time_is_over)
+        link = self._dial()
         flight = Flight(link.window, self._config.backoff_max_s)
         try:
             self._greet(link, flight)
@@ -197,7 +202,15 @@ class Courier:
         finally:
             link.close()
 
-    def _greet(self, link: Link, flight: Flight) -> None:
+    def _dial(self) -> "Link":
+        if self._dialer is None:
+            # in this thread, because the first frames need not wait until MQTT is loaded
+            from edge.delivery.mqtt import Dialer  # noqa: PLC0415
+
+            self._dialer = Dialer(self._config, self._caller, clock=self._clock)
+        return self._dialer.dial(self._time_is_over)
+
+    def _greet(self, link: "Link", flight: Flight) -> None:
         self._metrics.count("delivery_connections")
         self._log.info("courier: connected", broker=self._config.host, mqtt=link.version, window=link.window)
         if self._birth is not None:
@@ -210,7 +223,7 @@ class Courier:
             )
         self._flight = flight
 
-    def _say_states(self, link: Link, flight: Flight) -> None:
+    def _say_states(self, link: "Link", flight: Flight) -> None:
         while flight.room:
             with self._lock:
                 topic = next(iter(self._unsaid), None)
@@ -222,7 +235,7 @@ class Courier:
                     del self._states[topic]
             self._send(link, flight, state, None)
 
-    def _send_rows(self, link: Link, flight: Flight) -> None:
+    def _send_rows(self, link: "Link", flight: Flight) -> None:
         now_s = self._clock.monotonic_s()
         while flight.room:
             row = self._next_row(flight, now_s)
@@ -234,7 +247,7 @@ class Courier:
             else:
                 flight.unsendable(row.seq)
 
-    def _send_picture(self, link: Link, flight: Flight) -> None:
+    def _send_picture(self, link: "Link", flight: Flight) -> None:
         if flight.in_flight or self._unsaid:
             return
         with self._lock:
@@ -266,7 +279,7 @@ class Courier:
             seq = self._confirmations.overdue(now_s)
         return None
 
-    def _send(self, link: Link, flight: Flight, message: Message, seq: int | None) -> None:
+    def _send(self, link: "Link", flight: Flight, message: Message, seq: int | None) -> None:
         mid = link.send(message)
         if message.qos > 0:
             flight.sent(mid, seq, message.topic, self._clock.monotonic_s())
@@ -295,7 +308,7 @@ class Courier:
             self._confirmations.confirmed(confirmed, now_s)
             self._metrics.count("delivery_confirmed", len(confirmed))
 
-    def _hear(self, arrivals: list[Arrival], link: Link, flight: Flight) -> None:
+    def _hear(self, arrivals: list[Arrival], link: "Link", flight: Flight) -> None:
         for arrival in arrivals:
             if arrival.topic == self._topics.receipt:
                 self._take_receipt(arrival)
@@ -358,7 +371,7 @@ class Courier:
     def _time_is_over(self) -> bool:
         return self._stopping.is_set() and self._clock.monotonic_s() >= (self._drain_until_s or 0.0)
 
-    def _say_goodbye(self, link: Link, flight: Flight) -> None:
+    def _say_goodbye(self, link: "Link", flight: Flight) -> None:
         if self._birth is not None:
             self._send(link, flight, Message(self._topics.availability, b"offline", retain=True), None)
         deadline_s = self._clock.monotonic_s() + _FAREWELL_S

@@ -22,7 +22,7 @@ from edge.delivery.commands import (
     sender,
 )
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Arrival, Message
+from edge.delivery.messages import Arrival, Message
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire import Handled, Topics, encode, sentence
 from edge.log import get_logger

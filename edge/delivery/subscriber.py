@@ -20,7 +20,8 @@ from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.backoff import Backoff
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Arrival, Caller, Dialer, Link, Wake
+from edge.delivery.messages import Arrival, Caller, Wake
+from edge.delivery.mqtt import Dialer, Link
 from edge.delivery.wire import (
     About,
     AlertEvent,

@@ -18,7 +18,8 @@ from cryptography import x509
 
 from edge.clock import Clock
 from edge.config import DeliveryConfig
-from edge.delivery.mqtt import Caller, Dialer, Link, Message, tls_context
+from edge.delivery.messages import Caller, Message
+from edge.delivery.mqtt import Dialer, Link, tls_context
 from edge.delivery.wire import Topics
 from edge.doctor.findings import Finding
 from edge.doctor.neighbours import Program

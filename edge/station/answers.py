@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from edge.delivery import commands
 from edge.delivery.commands import IDS_IN_A_RECEIPT, MAX_RANGES, Reply
-from edge.delivery.mqtt import Link, Message
+from edge.delivery.messages import Message
+from edge.delivery.mqtt import Link
 from edge.delivery.wire import AlertEvent, Topics, iso_utc
 from edge.delivery.wire_sight import SightEvent
 from edge.station.gaps import Run

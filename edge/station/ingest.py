@@ -19,7 +19,8 @@ from edge.config import DeliveryConfig
 from edge.delivery.backoff import Backoff
 from edge.delivery.commands import Reply, parse_reply
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.mqtt import Arrival, Caller, Dialer, Link, Wake
+from edge.delivery.messages import Arrival, Caller, Wake
+from edge.delivery.mqtt import Dialer, Link
 from edge.delivery.wire import (
     AlertEvent,
     Topics,

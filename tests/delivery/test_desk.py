@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.delivery.commands import COMMANDS, parse_command, parse_receipt, parse_reply
 from edge.delivery.desk import Desk, read_handled
-from edge.delivery.mqtt import Arrival
+from edge.delivery.messages import Arrival
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire import alert_event
 from edge.metrics import Metrics

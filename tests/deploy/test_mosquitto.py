@@ -16,7 +16,8 @@ from edge.clock import SystemClock
 from edge.config import DeliveryConfig
 from edge.delivery.asyncapi import asyncapi
 from edge.delivery.brokers import mosquitto_path
-from edge.delivery.mqtt import Caller, Link, Message
+from edge.delivery.messages import Caller, Message
+from edge.delivery.mqtt import Link
 from edge.errors import DeliveryError
 
 pytestmark = [
