@@ -1,5 +1,6 @@
 """``edge run``: the node. Its start matters, so the one argument that it takes is read without typer."""
 
+import gc
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -47,6 +48,7 @@ def run(config_file: Path) -> None:
     from edge import config, log
     from edge.clock import SystemClock
 
+    gc.disable()  # until it is settled
     loaded = config.load(config_file)
     log.configure(loaded.config.log)
     _log_effective(loaded)

@@ -87,6 +87,7 @@ def settle() -> None:
     """Say that what is loaded now stays: the garbage collector leaves it alone and goes back to its usual rhythm."""
     gc.freeze()
     gc.set_threshold(700)
+    gc.enable()
 
 
 def stop_on_signals() -> threading.Event:
