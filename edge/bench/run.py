@@ -24,7 +24,7 @@ _PICTURES = 12
 _NODE_PICTURES = 48
 _KEPT_UP_SHARE = 0.5  # of what one thread could do: a rate that leaves room for whatever else the box does
 _FASTER = 0.8  # another thread must save a fifth of the time, or it only heats the box
-_LIBRARIES = ("numpy", "cv2", "onnxruntime", "av")
+_LIBRARIES = ("numpy", "onnxruntime", "av")
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]
 
