@@ -55,8 +55,8 @@ def read_command_line() -> argparse.Namespace:
     draw.add_argument("--scenes", type=int, default=320)
     draw.add_argument("--seed", type=int, default=1)
 
-    honest = commands.add_parser("calibrate", help="export the averaged weights of a checkpoint with honest scores")
-    honest.add_argument("checkpoint", type=Path)
+    honest = commands.add_parser("calibrate", help="the mean of exports of one run, with honest scores")
+    honest.add_argument("exports", type=Path, nargs="+")
     honest.add_argument("output", type=Path)
     honest.add_argument("--data", type=Path, default=Path("../shared/data"))
 
@@ -106,7 +106,7 @@ def main() -> None:
     elif told.command == "calibrate":
         from models.training.calibrate import calibrate  # noqa: PLC0415
 
-        print(json.dumps(calibrate(told.checkpoint, told.data, told.output)))
+        print(json.dumps(calibrate(told.exports, told.data, told.output)))
     elif told.command == "quantise":
         from models.training.quantise import quantise  # noqa: PLC0415, the quantiser only where it is needed
 

@@ -12,11 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.training.calibrate import calibrate
-from models.training.export import export
-from models.training.network import PersonNet
 from models.training.release import release
 from models.training.report import report
 from models.training.simulated import make
@@ -35,12 +31,14 @@ class Recipe:
         runs: plans, in order.
         thresholds: of the manifest, chosen on ``val`` as the card tells.
         smallest_height_px: shortest people of whom at least 0.8 are found.
+        averaged: how many of the last run's looks are averaged.
     """
 
     begin: str
     runs: tuple[Plan, ...]
     thresholds: dict[str, float]
     smallest_height_px: float
+    averaged: int = 1
 
 
 RECIPES = {
@@ -53,6 +51,7 @@ RECIPES = {
         ),
         thresholds={"score": 0.45, "begin": 0.55, "score_low": 0.1, "nms_iou": 0.55},
         smallest_height_px=22,
+        averaged=2,
     ),
     "thermal-person-tiny": Recipe(
         begin="thermal-person",
@@ -83,7 +82,8 @@ def ship(name: str, data: Path, coco: Path, work: Path, into: Path, version: str
     for number, plan in enumerate(recipe.runs, 1):
         start = _run(plan, data, work / name / f"run-{number}", start, drawn)
     final = work / name / "final.onnx"
-    calibrate(work / name / f"run-{len(recipe.runs)}" / "last.pt", data, final)
+    last = work / name / f"run-{len(recipe.runs)}"
+    calibrate(sorted(last.glob("step-*.onnx"))[-recipe.averaged :], data, final)
     measured = report(final, data, recipe.thresholds["score"])
     (work / name / "final.json").write_text(json.dumps(measured, indent=1) + "\n")
     told = {
@@ -96,15 +96,11 @@ def ship(name: str, data: Path, coco: Path, work: Path, into: Path, version: str
 
 
 def _run(plan: Plan, data: Path, work: Path, start: Path, drawn: Path) -> Path:
-    """Does or finishes one run; its averaged weights as ``.onnx``."""
-    end = work / "end.onnx"
+    """Does or finishes one run; the export of its last look."""
+    end = work / f"step-{plan.steps:05d}.onnx"
     if not end.exists():
         resume = (work / "last.pt").exists()
-        last = train(data, work, plan, start, resume, drawn if plan.simulated_share else None)
-        kept = torch.load(last, map_location="cpu", weights_only=True)
-        net = PersonNet(plan.size)
-        net.load_state_dict(kept["average"])
-        export(net, end)
+        train(data, work, plan, start, resume, drawn if plan.simulated_share else None)
     return end
 
 

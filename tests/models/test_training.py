@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra edge[train]) is not installed")
-pytest.importorskip("onnx", reason="onnx (extra edge[train]) is not installed")
+onnx = pytest.importorskip("onnx", reason="onnx (extra edge[train]) is not installed")
 pytest.importorskip("pycocotools", reason="pycocotools (extra edge[train]) is not installed")
 
 from models.training import augment, boxes, calibrate, loss, measure, network, recipe, train  # noqa: E402
@@ -196,6 +196,22 @@ def test_calibration_finds_how_scores_were_bent() -> None:
     logits = rng.normal(0, 2, 20_000)
     right = rng.random(20_000) < 1 / (1 + np.exp(-(1.7 * logits - 0.6)))
     assert calibrate.fit(logits, right) == pytest.approx((1.7, -0.6), abs=0.1)
+
+
+def test_averaged_exports_are_the_mean_of_their_weights(tmp_path: Path) -> None:
+    """Two exports of one network become one whose weights lie in the middle; one export stays what it is."""
+    torch.manual_seed(0)
+    files = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    for file in files:
+        export(network.PersonNet(), file, (64, 96))
+    first, second, mean = (
+        {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer}
+        for graph in (onnx.load(files[0]), onnx.load(files[1]), calibrate.averaged(files))
+    )
+    assert np.allclose(
+        mean["net.stem.conv.weight"], (first["net.stem.conv.weight"] + second["net.stem.conv.weight"]) / 2
+    )
+    assert calibrate.averaged(files[:1]) == onnx.load(files[0])
 
 
 def test_boxes_in_ignored_areas_are_not_counted() -> None:
