@@ -60,7 +60,8 @@ def load_detector(config: "Config", base: Path) -> "Detector":
     from edge.pipeline import detector
     from edge.shipped import shipped
 
-    path = base / config.model.path if config.model.path else shipped("models") / "thermal-person.onnx"
+    named = shipped("models") / f"{config.model.path or 'thermal-person'}.onnx"
+    path = named if named.is_file() else base / config.model.path
     cache = str(base / Path(config.model.engine_cache_folder).expanduser())
     model = config.model.model_copy(update={"engine_cache_folder": cache})
     return detector.load(path, model, key=Path(edge.__file__).parent / "model_key.pub")

@@ -25,7 +25,11 @@ class PreprocessConfig(Section):
 class ModelConfig(Section):
     """``[model]``: the detector."""
 
-    path: str = Field("", description="an .onnx file with its .toml manifest beside it; empty: the shipped model")
+    path: str = Field(
+        "",
+        description="an .onnx file with its .toml manifest beside it, or the name of a shipped model (thermal-person, "
+        "thermal-person-tiny for slow boards); empty: thermal-person",
+    )
     allow_unsigned: bool = Field(default=False, description="load a model without a valid signature (your own export)")
     score: Share | None = Field(None, description="a detection counts from this score on; empty: the manifest's")
     score_low: Share | None = Field(None, description="a known track is held from this score on; empty: the manifest's")

@@ -49,15 +49,15 @@ RECIPES = {
             replace(_MIXED, steps=4600, rate=6e-4, seed=2),
             replace(_MIXED, steps=4000, rate=7e-4, seed=6),
         ),
-        thresholds={"score": 0.45, "begin": 0.55, "score_low": 0.1, "nms_iou": 0.55},
+        thresholds={"score": 0.45, "begin": 0.5, "score_low": 0.1, "nms_iou": 0.55},
         smallest_height_px=22,
         averaged=2,
     ),
     "thermal-person-tiny": Recipe(
         begin="thermal-person",
         runs=(replace(_MIXED, size="thermal-person-tiny", steps=2500, rate=1e-3, flat_share=0.3, crop_px=384, seed=5),),
-        thresholds={"score": 0.45, "begin": 0.55, "score_low": 0.1, "nms_iou": 0.55},
-        smallest_height_px=32,
+        thresholds={"score": 0.3, "begin": 0.4, "score_low": 0.1, "nms_iou": 0.55},
+        smallest_height_px=40,
     ),
 }
 

@@ -13,8 +13,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from edge.commands.work import load_detector
+from edge.config import Config
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-STRIDES_PX = (4, 8, 16)
+CELLS_PER_SIDE = (8, 4, 2)
+"""Of the smallest input that there is, at the three levels that answer."""
 LARGEST_FILE_BYTES = 8_000_000
 
 
@@ -74,11 +78,15 @@ def test_graph_has_the_ports_of_the_manifest(session: ort.InferenceSession, mani
     assert rows.shape[2] == 5
 
 
-@pytest.mark.parametrize(("height_px", "width_px"), [(512, 640), (288, 384), (32, 32), (96, 416), (480, 32)])
-def test_any_multiple_of_32_runs(session: ort.InferenceSession, height_px: int, width_px: int) -> None:
+@pytest.mark.parametrize(("rows_of_cells", "columns_of_cells"), [(16, 20), (9, 12), (1, 1), (3, 13), (15, 1)])
+def test_any_size_that_the_manifest_allows_runs(
+    session: ort.InferenceSession, manifest: dict[str, Any], rows_of_cells: int, columns_of_cells: int
+) -> None:
     """Sizes that are no square and no training size give one row a cell, finite, with scores from 0 to 1."""
-    rows = boxes(session, meadow(height_px, width_px))
-    assert rows.shape == (sum((height_px // s) * (width_px // s) for s in STRIDES_PX), 5)
+    multiple_px = manifest["input"]["multiple_px"]
+    rows = boxes(session, meadow(rows_of_cells * multiple_px, columns_of_cells * multiple_px))
+    cells = rows_of_cells * columns_of_cells
+    assert rows.shape == (sum(cells * parts * parts for parts in CELLS_PER_SIDE), 5)
     assert np.isfinite(rows).all()
     assert (rows[:, 2:4] >= rows[:, :2]).all()
     assert 0 <= rows[:, 4].min() <= rows[:, 4].max() <= 1
@@ -96,10 +104,11 @@ def test_empty_meadow_holds_nobody(session: ort.InferenceSession, manifest: dict
     assert boxes(session, meadow(512, 640))[:, 4].max() < manifest["thresholds"]["score"]
 
 
-def test_gain_and_offset_cancel(session: ort.InferenceSession) -> None:
-    """Half the gain and another level leave boxes and scores as they were, up to rounding to whole levels."""
+def test_gain_and_offset_cancel(session: ort.InferenceSession, manifest: dict[str, Any]) -> None:
+    """Half the gain and another level leave the score of a body of proven height, up to rounding to whole levels."""
     picture = meadow(256, 320).astype(np.float32)
-    cv2.ellipse(picture, (160, 128), (5, 12), 0, 0, 360, 230, -1)
+    half_px = int(manifest["smallest_height_px"] / 2) + 1
+    cv2.ellipse(picture, (160, 128), (half_px * 5 // 12, half_px), 0, 0, 360, 230, -1)
     before = boxes(session, picture.astype(np.uint8))
     after = boxes(session, np.rint((picture - 128) * 0.5 + 150).astype(np.uint8))
     assert abs(float(before[:, 4].max()) - float(after[:, 4].max())) < 0.15
@@ -118,7 +127,14 @@ def test_manifest_is_complete(manifest: dict[str, Any]) -> None:
     assert {"name", "dtype", "layout", "channels", "height_px", "width_px", "multiple_px", "dynamic", "polarity"} == (
         manifest["input"].keys()
     )
-    assert {"data", "machine", "seed", "wall_time_s"} <= manifest["training"].keys()
+    assert {"data", "machine", "seeds", "wall_time_s"} <= manifest["training"].keys()
     assert manifest["classes"]["names"] == ["person"]
     assert manifest["scores"]
     assert all(isinstance(value, (int, float)) for value in manifest["scores"].values())
+
+
+def test_a_shipped_model_is_loaded_by_its_name(manifest: dict[str, Any]) -> None:
+    """``model.path`` may name a shipped model, signed and all, without saying where it lies."""
+    detector = load_detector(Config.model_validate({"model": {"path": manifest["id"]}}), Path("/nowhere"))
+    assert (detector.identity.id, detector.signed) == (manifest["id"], True)
+    assert detector.multiple_px == manifest["input"]["multiple_px"]
