@@ -14,8 +14,11 @@ from edge.delivery.messages import Message
 from edge.delivery.mqtt import Link
 from edge.delivery.wire import AlertEvent, Topics, iso_utc
 from edge.delivery.wire_sight import SightEvent
+from edge.station.changes import Changes
+from edge.station.deeds import Told
 from edge.station.gaps import Run
-from edge.station.store import Changes, Gap, Heard, Store, Told
+from edge.station.rows import Heard
+from edge.station.store import Gap, Store
 
 TOLD_FOR_S = 86_400.0
 _LOOK_EVERY_S = 5.0

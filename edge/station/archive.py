@@ -13,8 +13,11 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, or_, sele
 
 from edge.delivery.wire import iso_utc
 from edge.station import schema
+from edge.station.changes import AlertKey, UnknownAlertError
+from edge.station.deeds import OUTCOMES
 from edge.station.presence import LOUD
-from edge.station.store import OUTCOMES, PRIORITIES, AlertKey, UnknownAlertError, standing_of
+from edge.station.rows import PRIORITIES
+from edge.station.troubles import standing_of
 
 MAX_LIVE = 500
 MAX_PAGE = 500

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from edge.station.archive import MAX_PAGE, Wanted
 from edge.station.questions import Question
-from edge.station.store import PRIORITIES
+from edge.station.rows import PRIORITIES
 
 _PAGE_ALERTS = 100
 _HANDLED = ("open", "acknowledged", "dismissed")

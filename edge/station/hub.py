@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from edge.station.archive import Archive
-from edge.station.store import Changes
+from edge.station.changes import Changes
 
 BEAT_S = 1.0
 MAX_PAGES = 100

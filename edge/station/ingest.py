@@ -31,9 +31,11 @@ from edge.delivery.wire import (
 from edge.delivery.wire_sight import SightEvent, parse_event
 from edge.errors import DeliveryError
 from edge.station.answers import Deeds, Resends, receipts
+from edge.station.changes import Changes
 from edge.station.hearing import Hearing, Refusal
 from edge.station.pictures import parse_picture
-from edge.station.store import Changes, Heard, Store
+from edge.station.rows import Heard
+from edge.station.store import Store
 
 BATCH = 256
 _TURN_S = 0.5

@@ -22,11 +22,13 @@ from edge.delivery.wire import iso_utc
 from edge.station import access, export, questions
 from edge.station.archive import Archive
 from edge.station.asked import key_of, limit_of, question, wanted_of
+from edge.station.changes import UnknownAlertError
+from edge.station.deeds import Deed
 from edge.station.hearing import Hearing
 from edge.station.hub import MAX_PAGES, Hub
 from edge.station.pictures import picture_of
 from edge.station.sights import latest
-from edge.station.store import Deed, Store, UnknownAlertError
+from edge.station.store import Store
 from edge.station.trails import trails
 
 API = "/api/v1"

@@ -13,8 +13,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.delivery import wire
 from edge.station import run
+from edge.station.rows import Heard
 from edge.station.settings import StationConfig
-from edge.station.store import Heard
 
 BOOT = "01JD8ABCDEFGHJKMNPQRSTVWXY"
 CAPTURED = "2026-02-03T13:16:04.512Z"

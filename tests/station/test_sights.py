@@ -9,7 +9,8 @@ from edge.delivery.wire_sight import parse_event
 from edge.station import pictures, sights
 from edge.station.archive import Archive
 from edge.station.pictures import Picture, parse_picture
-from edge.station.store import Heard, Store
+from edge.station.rows import Heard
+from edge.station.store import Store
 
 HEARD_S = 1_770_125_000.0  # some minutes after CAPTURED
 JPEG = b"\xff\xd8\xff" + b"x" * 100 + b"\xff\xd9"

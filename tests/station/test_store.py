@@ -11,8 +11,10 @@ from edge.delivery import wire
 from edge.errors import ConfigError
 from edge.station import schema
 from edge.station.archive import Archive, Wanted
+from edge.station.changes import UnknownAlertError
 from edge.station.database import backup, safe_url
-from edge.station.store import Heard, Store, UnknownAlertError
+from edge.station.rows import Heard
+from edge.station.store import Store
 
 KEY = ("node-7", alert_id(1))
 
@@ -146,6 +148,15 @@ def test_troubles_begin_change_and_end(store: Store):
         store.acknowledge_trouble(one["id"], who="Ada", note=None, utc_s=1007.0)
     assert archive(store).troubles() == []
     assert len(archive(store).trouble_history(limit=10)) == 2
+
+
+def test_a_node_that_falls_silent_is_shown_so_on_pages_left_open(store: Store):
+    """Silence is no message: the judgement itself tells every page which node stands differently now, and only then."""
+    store.take([Heard("node-7", "online", 1000.0), Heard("node-7", wire.parse_health(health()), 1000.0)])
+    told = [
+        store.judge(utc_s=utc_s, listening_since_s=0.0, silent_after_s=60.0).nodes for utc_s in (1001.0, 1061.0, 1062.0)
+    ]
+    assert told == [set(), {"node-7"}, set()]
 
 
 def test_history_goes_page_by_page_without_hole_or_echo(store: Store):

@@ -11,7 +11,7 @@ import { titleOf } from "./rows.js";
 import { scenes } from "./scenes.js";
 import { Sound } from "./sound.js";
 import { calls, isTrouble, keyOf, MAX_ROWS, State } from "./state.js";
-import { wall } from "./wall.js";
+import { lastWords, wall } from "./wall.js";
 
 const state = new State();
 let selected = null;
@@ -58,6 +58,7 @@ function render() {
   $("lame").textContent = String(lame);
   $("lame").hidden = !lame;
   document.title = `${state.calling ? `(${state.calling}) ` : ""}edge station`;
+  $("words").replaceChildren(...lastWords([...state.nodes.values()]));
   if (view === "cameras") $("wall").replaceChildren(...wall([...state.nodes.values()]));
   announce(ordered);
   sound.call(state.loudest);
