@@ -79,6 +79,8 @@ class CameraLoop:
         self._stopping = stopping
         self._log = LimitedLog(__name__, clock)
         self._lost_s = 0.0
+        self._back_s: float | None = None
+        self._steady_s = max(config.power_cycle_after_s, 2 * config.frozen_reopen_s)
         self._power_cycle_due_s = 0.0
         self.bug: Exception | None = None
         self._thread = threading.Thread(target=self._guarded, name=f"capture-{camera.camera_id}", daemon=True)
@@ -159,12 +161,15 @@ class CameraLoop:
     def _begin_outage(self, reason: str) -> None:
         now_s = self._clock.monotonic_s()
         self._lost_s = now_s
-        self._power_cycle_due_s = now_s + self._config.power_cycle_after_s
+        # one that is lost again and again, or gives one frozen picture after another, has not really been back
+        if self._back_s is None or now_s - self._back_s > self._steady_s:
+            self._power_cycle_due_s = now_s + self._config.power_cycle_after_s
         self._state.outages += 1
         self._state.last_outage = Outage(reason, self._clock.utc_s())
 
     def _end_outage(self) -> None:
-        lasted_s = round(self._clock.monotonic_s() - self._lost_s, 1)
+        self._back_s = self._clock.monotonic_s()
+        lasted_s = round(self._back_s - self._lost_s, 1)
         outage, self._state.fault = self._state.last_outage, None
         if outage is not None:
             self._state.last_outage = replace(outage, lasted_s=lasted_s)

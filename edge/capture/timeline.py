@@ -25,7 +25,7 @@ class Timeline:
         self._clock = clock
         self._offset_s: float | None = None
         self._drifts = True
-        self._last_stamp_s = 0.0
+        self._last_stamp_s = float("-inf")
         self._last_t_s: float | None = None
         self._window_end_s = 0.0
         self._least_delay_s: float | None = None
@@ -59,6 +59,8 @@ class Timeline:
         return t_s, self._clock.utc_s() - (now_s - t_s)
 
     def _on_our_hand(self, stamp_s: float, now_s: float) -> float:
+        if stamp_s == self._last_stamp_s:  # a clock that stands still tells nothing
+            return now_s
         if self._offset_s is None:
             self._offset_s = now_s - stamp_s
         ahead_s = stamp_s + self._offset_s - now_s

@@ -33,6 +33,9 @@ class FakeCamera:
     fault: int | None = None
     open_fault: int | None = None
     held: bool = False
+    live: bool = False
+    frozen: bool = False
+    stamp_offset_s: float = 0.0
     streaming: bool = False
     queued: list[int] = field(default_factory=list)
     mode: tuple[str, int, int] = ("Y16 ", 160, 120)
@@ -43,6 +46,12 @@ class FakeCamera:
         self.sequence += lost
         self.frames.append((np.ascontiguousarray(pixels).tobytes(), self.sequence, stamp_s, damaged))
         self.sequence += 1
+
+    def film(self, now_s: float) -> None:
+        """Send what a living camera sends by itself, as a Lepton in a room of 20 degrees."""
+        seed = 0 if self.frozen else self.sequence
+        noise = np.random.default_rng(seed).integers(-20, 21, (self.mode[2], self.mode[1]))
+        self.send((noise + 29_315).astype(np.uint16), stamp_s=max(0.0, now_s + self.stamp_offset_s))
 
     @property
     def frame_bytes(self) -> int:
@@ -212,7 +221,10 @@ class _Poll:
         camera = self.kernel.open[self.fd]
         if camera.fault is not None:
             return [(self.fd, select.POLLERR)]
-        if camera.frames:
+        if camera.live and not camera.frames:
+            self.kernel.clock.now_s += 1 / 9
+            camera.film(self.kernel.clock.now_s)
+        if camera.frames and camera.fault is None:
             return [(self.fd, select.POLLIN)]
         self.kernel.clock.now_s += timeout_ms / 1000
         return []

@@ -44,7 +44,9 @@ def found(tmp_path_factory) -> dict:
     fixed_model(folder, "boxes", {"boxes": SOMEBODY})
     with Footage(CLIP) as clip:
         np.save(folder / "clip.npy", np.stack([frame.pixels for frame in clip]))
-    script = f"cd {REPOSITORY}; {sys.executable} {Path(__file__).parent / 'guest_usb.py'}"
+    script = (
+        f"cd {REPOSITORY}; export PYTHONPATH={REPOSITORY}; {sys.executable} {Path(__file__).parent / 'guest_usb.py'}"
+    )
     done = guest.run(folder, script, timeout_s=PATIENCE_S)
     kept = guest.RIG / "latest"
     shutil.rmtree(kept, ignore_errors=True)
