@@ -39,6 +39,7 @@ class EventClock:
 
     @now_s.setter
     def now_s(self, value: float) -> None:
+        """Move it, and let happen what is due."""
         self._now_s = value
         while self.planned and self.planned[0][0] <= value:
             self.planned.pop(0)[1]()
