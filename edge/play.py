@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from edge.capture.footage import Footage
 from edge.clock import SystemClock
@@ -15,12 +15,13 @@ from edge.config import CameraConfig, Config, from_base
 from edge.delivery.courier import Courier
 from edge.delivery.outbox import Outbox
 from edge.delivery.wire import ModelIdentity, Topics
-from edge.errors import CameraError, ConfigError, DeliveryError, EdgeError
+from edge.errors import CameraError, ConfigError, DeliveryError
 from edge.metrics import Metrics
 from edge.pipeline.detector import Detector
-from edge.places import TelemetryCount
-from edge.records import Alert
+from edge.pipeline.watch import SightWatch
+from edge.records import Alert, SightAlert
 from edge.replay import AlertLines, Publish, boot_id_of, footage_camera, mot_lines, paced, pipeline_for, replay, slug
+from edge.replay_report import ClipReport, Report
 
 if TYPE_CHECKING:
     from edge.view import View
@@ -38,74 +39,6 @@ class Outputs:
     tracks: Path | None = None
     view: Path | None = None
     publish: bool = False
-
-
-@dataclass(slots=True)
-class GroupStory:
-    """One group as the control room heard of it."""
-
-    alert_id: str
-    raised_s: float
-    ended_s: float
-    count: int
-    count_low: int
-    count_high: int
-    count_max: int
-    revisions: int
-    reasons: list[str]
-
-
-@dataclass(slots=True)
-class ClipReport:
-    """What came of one piece of footage."""
-
-    footage: str
-    frames: int = 0
-    duration_s: float = 0.0
-    frames_per_s: float = 0.0
-    groups: list[GroupStory] = field(default_factory=list)
-    telemetry: TelemetryCount | None = None
-    fault: str | None = None
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of a replay."""
-
-    clips: list[ClipReport] = field(default_factory=list)
-    fault: EdgeError | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON values."""
-        return {"clips": [asdict(clip) for clip in self.clips]}
-
-    def print(self) -> None:
-        """Show it as tables."""
-        from rich.console import Console  # noqa: PLC0415  (only who prints pays for it)
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
-        console = Console(markup=False, highlight=False)  # a file may be called [/red]
-        for clip in self.clips:
-            title = f"{clip.footage}: {clip.frames} frames, {clip.duration_s:.1f} s, {clip.frames_per_s:.1f} frames/s"
-            table = Table("raised", "ended", "people", "range", "most", "revisions", "why", title=Text(title))
-            for group in clip.groups:
-                table.add_row(
-                    f"{group.raised_s:.1f} s",
-                    f"{group.ended_s:.1f} s",
-                    str(group.count),
-                    f"{group.count_low}-{group.count_high}",
-                    str(group.count_max),
-                    str(group.revisions),
-                    Text(", ".join(group.reasons)),
-                )
-            console.print(table)
-            if clip.telemetry:
-                told = clip.telemetry
-                bad = f", {told.refused} refused ({told.why})" if told.refused else ""
-                console.print(Text(f"{clip.footage}: telemetry: {told.read} packets read{bad}"))
-            if clip.fault:
-                console.print(Text(f"{clip.footage}: {clip.fault}", style="red"))
 
 
 def play(
@@ -189,18 +122,24 @@ class _Show:
     def play(self, path: Path, clip: ClipReport) -> None:
         """Play one piece of footage, writing and noting what comes of it."""
         camera = footage_camera(path, fps=self.fps, base=_matching(self.config, path))
-        clock, stories = SystemClock(), dict[str, GroupStory]()
+        clock = SystemClock()
         times_s: list[float] = []
         with ExitStack() as stack:
             opened = stack.enter_context(Footage(path, camera_id=camera.id, fps=camera.fps))
             view = stack.enter_context(_film(self.view, camera, self.config)) if self.view else None
             pipeline = pipeline_for(path, self.config, camera, self.detector, base=self.base)
+            watch = SightWatch(
+                camera.id,
+                boot_id=boot_id_of(path, self.config),
+                alert_after_s=self.config.sight.alert_after_s,
+            )
             alert_lines = self._alert_lines(path)
             frames = paced(opened, clock, speed=self.speed, stopping=self.stopping)
             start_s = clock.monotonic_s()
             try:
-                for step in replay(frames, pipeline):
+                for step in replay(frames, pipeline, watch):
                     alert_lines.add(step.alerts)
+                    alert_lines.add_sights(step.sights)
                     if step.frame is not None and step.result is not None:
                         times_s.append(step.frame.t_s)
                         if self.tracks is not None:
@@ -208,10 +147,10 @@ class _Show:
                         if view is not None:
                             view.add(step.frame, step.result)
                         self.advance(len(times_s), opened.frames_expected)
-                    _follow(stories, step.alerts, times_s[-1])
+                    clip.follow(step.alerts, step.sights, times_s[-1])
             finally:
                 took_s = clock.monotonic_s() - start_s
-                clip.frames, clip.groups = len(times_s), list(stories.values())
+                clip.frames = len(times_s)
                 clip.telemetry = opened.telemetry_count
                 if times_s:
                     clip.duration_s = round(times_s[-1] - times_s[0], 3)
@@ -234,17 +173,6 @@ def _film(path: Path, camera: CameraConfig, config: Config) -> "View":
     return View(path, camera, config.preprocess, fps=camera.fps)
 
 
-def _follow(stories: dict[str, GroupStory], alerts: Sequence[Alert], t_s: float) -> None:
-    for alert in alerts:
-        group = alert.group
-        story = stories.setdefault(alert.alert_id, GroupStory(alert.alert_id, t_s, t_s, 0, 0, 0, 0, 0, []))
-        story.ended_s, story.revisions = t_s, alert.rev
-        if alert.phase != "end":  # the end says how it ended, not how many there were
-            story.count, story.count_low, story.count_high = group.count, group.count_low, group.count_high
-        story.count_max = group.count_max
-        story.reasons = [*dict.fromkeys([*story.reasons, *alert.reasons])]
-
-
 def _matching(config: Config, path: Path) -> CameraConfig | None:
     named = [camera for camera in config.camera if camera.id == slug(path)]
     if named:
@@ -263,7 +191,7 @@ def _publishing(config: Config, base: Path, stopping: threading.Event) -> Iterat
         # a name of its own and no word about the node's state: a running node of this name is not disturbed
         courier = Courier(outbox, delivery, topics=topics, birth=None, clock=clock, metrics=metrics)
 
-        def publish(alert: Alert, event: Callable[[int], bytes]) -> bytes:
+        def publish(alert: Alert | SightAlert, event: Callable[[int], bytes]) -> bytes:
             published = b""
 
             def remembered(seq: int) -> bytes:

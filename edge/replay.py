@@ -17,15 +17,17 @@ from edge.capture.pictures import pictures_of
 from edge.clock import Clock
 from edge.config import CameraConfig, Config
 from edge.delivery.wire import ModelIdentity, alert_event
+from edge.delivery.wire_sight import sight_event
 from edge.errors import CameraError, ConfigError
 from edge.pipeline import FindsPeople, Pipeline
-from edge.records import Alert, Frame, Result
+from edge.pipeline.watch import SightWatch
+from edge.records import Alert, Frame, Result, SightAlert
 from edge.terrain import read_terrain
 from edge.ulid import ulid
 
 _HASHED_BYTES = 1 << 20
 
-Publish = Callable[[Alert, Callable[[int], bytes]], bytes]
+Publish = Callable[[Alert | SightAlert, Callable[[int], bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,37 @@ class Step:
     frame: Frame | None
     result: Result | None
     alerts: tuple[Alert, ...]
+    sights: tuple[SightAlert, ...] = ()
 
 
-def replay(frames: Iterable[Frame], pipeline: Pipeline) -> Iterator[Step]:
-    """Play frames, usually an opened footage, through a pipeline.
+def replay(frames: Iterable[Frame], pipeline: Pipeline, watch: SightWatch | None = None) -> Iterator[Step]:
+    """Play frames, usually an opened footage, through a pipeline; ``watch`` tells when the camera cannot see.
 
     Raises:
         CameraError: the footage is damaged; the open alerts have been ended and yielded before.
     """
     fault: CameraError | None = None
+    latest: Frame | None = None
     try:
-        for frame in frames:
-            result = pipeline.process(frame)
-            yield Step(frame, result, result.alerts)
+        for latest in frames:
+            result = pipeline.process(latest)
+            yield Step(latest, result, result.alerts, _sights(watch, result))
     except CameraError as error:
         fault = error
     ends = pipeline.close("stopped")
-    if ends:
-        yield Step(None, None, ends)
+    unseen = watch.close("stopped", utc_s=latest.captured_utc_s) if watch and latest else None
+    if ends or unseen:
+        yield Step(None, None, ends, (unseen,) if unseen else ())
     if fault is not None:
         raise fault
+
+
+def _sights(watch: SightWatch | None, result: Result) -> tuple[SightAlert, ...]:
+    if watch is None:
+        return ()
+    sight = result.sight
+    told = watch.update(sight.state, sight.cause, sight.reason, t_s=result.t_s, utc_s=result.captured_utc_s)
+    return (told,) if told else ()
 
 
 def paced(frames: Iterable[Frame], clock: Clock, *, speed: float | None, stopping: threading.Event) -> Iterator[Frame]:
@@ -203,12 +216,24 @@ class AlertLines:
                     model=self._model,
                 )
 
-            if self._publish is not None:
-                payload = self._publish(alert, event)
-            else:
-                self._seq += 1
-                payload = event(self._seq)
-            self._write(payload + b"\n")
+            self._tell(alert, event)
+
+    def add_sights(self, sights: Iterable[SightAlert]) -> None:
+        """Write some alerts of a camera that cannot see."""
+        for sight in sights:
+
+            def event(seq: int, sight: SightAlert = sight) -> bytes:
+                return sight_event(sight, node=self._node, seq=seq, boot_id=self._boot_id, clock="unsynchronised")
+
+            self._tell(sight, event)
+
+    def _tell(self, alert: Alert | SightAlert, event: Callable[[int], bytes]) -> None:
+        if self._publish is not None:
+            payload = self._publish(alert, event)
+        else:
+            self._seq += 1
+            payload = event(self._seq)
+        self._write(payload + b"\n")
 
 
 def mot_lines(result: Result) -> Iterator[str]:

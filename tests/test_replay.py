@@ -215,6 +215,34 @@ def test_scene_of_the_clip_is_used_where_the_configuration_is_silent(tmp_path):
     assert slug(Path("___.mkv")) == "footage"
 
 
+def test_a_camera_that_cannot_see_is_told_of_in_a_replay(model, tmp_path, capsys):
+    """A lens that is covered for nine of twelve seconds: edge.sight in the lines, its story in the report."""
+    folder = tmp_path / "covered"
+    folder.mkdir()
+    luck = np.random.default_rng(1)
+    stones = luck.integers(20, 230, (31, 34)).repeat(3, axis=0).repeat(3, axis=1)[:93, :101]
+    for index in range(108):
+        covered = 18 <= index < 99
+        scene = luck.integers(126, 128, (93, 101)) if covered else stones + luck.integers(-3, 4, (93, 101))
+        cv2.imwrite(str(folder / f"{index:04d}.png"), scene.astype(np.uint8))
+    config, lines = tmp_path / "node.toml", tmp_path / "alerts.jsonl"
+    config.write_text("[sight]\nalert_after_s = 3.0\n")
+    common = ["replay", folder, "--model", model, "--allow-unsigned", "--config", config, "--alerts", lines, "--json"]
+    assert edge(*common) == 0
+    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    sights = [one["data"] for one in told if one["type"] == "edge.sight"]
+    assert [one["phase"] for one in sights] == ["new", "end"]
+    assert (sights[0]["state"], sights[0]["cause"], sights[1]["ended"]) == ("blind", "covered", "stopped")
+    assert sorted(one["data"]["seq"] for one in told) == list(range(1, len(told) + 1))
+    (clip,) = json.loads(capsys.readouterr().out)["clips"]
+    (story,) = clip["sights"]
+    assert story["cause"] == "covered"
+    assert 2.0 + 2.0 + 3.0 - 0.5 < story["raised_s"] < 2.0 + 2.0 + 3.0 + 0.5  # covered_after_s, then alert_after_s
+    first = lines.read_bytes()
+    assert edge(*common) == 0
+    assert lines.read_bytes() == first
+
+
 def wait_for_first_line(file: Path) -> None:
     """Wait until the first alert has been raised."""
     deadline_s = time.monotonic() + 30.0
