@@ -13,6 +13,7 @@
 #   --certificates DIR   the folder that `edge pki issue node NAME` made: TLS, port 8883, and the node's name
 #   --node NAME          name of this box (default: the certificate's, else the host's)
 #   --source SOURCE      the camera, where it is none on USB: rtsp://..., footage:FILE
+#   --tools              also OpenCV and scipy, which only a camera that moves (a drone) needs; upgrades keep them
 #   --dry-run            only say what would be done
 #
 # /opt/edge/releases/ID   one environment a release; `current` and `previous` point into it
@@ -35,7 +36,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
 readonly HERE
 
 WHEELS='' BROKER='' WITH_BROKER='' CERTIFICATES='' NODE='' SOURCE='' DRY='' PURGE='' ARCH='' BUNDLE=''
-PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
+TOOLS='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
 
 say() { printf '==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -44,7 +45,7 @@ die() {
   exit 1
 }
 usage() {
-  sed -n '2,22s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 # do what is said, or only say it
 act() {
@@ -202,6 +203,7 @@ version_of_origin() {
 content_of_origin() {
   {
     "$PYTHON" -c 'import sys; print(sys.version_info[:2])'
+    echo "$TOOLS"
     if command -v c++ >/dev/null; then echo native; fi
     cat "$HERE/edge.service"
     if [ -n "$WHEELS" ]; then
@@ -241,6 +243,7 @@ build_release() {
   pip_install "$target"
   "$target/bin/edge" --version >/dev/null || die "the new release does not start; see above"
   cp "$HERE/edge.service" "$target"
+  if [ -n "$TOOLS" ]; then touch "$target/tools"; fi
   du -sm "$target" | cut -f1 >"$target/size_mb"
   sync -f "$target"
   touch "$target/complete" # last, and after everything else is on the disk: a power cut leaves no half release
@@ -258,17 +261,23 @@ pip_install() {
   else
     local tree
     tree=$(checkout)
-    mkdir "$WORK/source" # built in a copy: root leaves nothing in somebody's checkout
-    cp -a "$tree/edge" "$tree/models" "$tree/sample_footage" "$tree/pyproject.toml" "$tree/README.md" "$tree/LICENSE" "$WORK/source"
+    copy_source "$tree"
     package=$WORK/source
     constraints=$tree/constraints.txt
   fi
   cat "$constraints" >"$WORK/constraints.txt" 2>/dev/null || true # a folder of wheels needs none
   if ! TMPDIR=$WORK PYTHONPATH=$(pip_of "$PYTHON") "$target/bin/python" -m pip --disable-pip-version-check --no-input install --no-cache-dir -q \
-    "${from[@]}" -c "$WORK/constraints.txt" "$package" >"$log" 2>&1; then
+    "${from[@]}" -c "$WORK/constraints.txt" "$package$TOOLS" >"$log" 2>&1; then
     tail -15 "$log" >&2
     why_pip_failed "$log"
   fi
+}
+
+# Built in a copy: root leaves nothing in somebody's checkout.
+copy_source() {
+  local name
+  mkdir "$WORK/source"
+  for name in edge models sample_footage pyproject.toml README.md LICENSE; do cp -a "$1/$name" "$WORK/source"; done
 }
 
 why_pip_failed() {
@@ -548,6 +557,7 @@ do_install() {
   [ -f "$HERE/edge.service" ] || die "$HERE/edge.service is missing: the script and the unit belong together"
   lock
   need_python
+  if [ -e "$OPT/current/tools" ]; then TOOLS='[tools]'; fi
   build_release
   make_user
   with_broker
@@ -604,41 +614,52 @@ do_bundle() {
   find_python
   usable_python || die "bundle: needs Python 3.11 or newer with venv (apt-get install python3-venv)"
   WORK=$(mktemp -d)
-  mkdir -p "$BUNDLE"
-  "$PYTHON" -m venv "$WORK/venv"
-  local pip=("$WORK/venv/bin/python" -m pip --disable-pip-version-check --no-input) tree
+  PYTHONPATH=$(pip_of "$PYTHON")
+  export PYTHONPATH
+  local pip=("$PYTHON" -m pip --disable-pip-version-check --no-input) tree
   tree=$(checkout)
-  mkdir "$WORK/source"
-  cp -a "$tree/edge" "$tree/models" "$tree/sample_footage" "$tree/pyproject.toml" "$tree/README.md" "$tree/LICENSE" "$WORK/source"
-  say "wheels for ${ARCH:-$(uname -m)}"
-  rm -f "$BUNDLE"/*.whl "$BUNDLE"/*.tar.gz
-  if [ -z "$ARCH" ] || { [ "$ARCH" = "$(uname -m)" ] && [ -z "$BUNDLE_PYTHON" ]; }; then
-    "${pip[@]}" wheel -q -c "$tree/constraints.txt" -w "$BUNDLE" "$WORK/source" || die "bundle: see above"
+  [ -n "$DRY" ] || copy_source "$tree"
+  say "wheels for ${ARCH:-$(uname -m)}, Python ${BUNDLE_PYTHON:-$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}"
+  if [ -z "$DRY" ]; then
+    mkdir -p "$BUNDLE"
+    rm -f "$BUNDLE"/*.whl "$BUNDLE"/*.tar.gz
+  fi
+  if [ -z "$DRY$BUNDLE_PYTHON" ] && [ "${ARCH:-$(uname -m)}" = "$(uname -m)" ]; then
+    "${pip[@]}" wheel -q -c "$tree/constraints.txt" -w "$BUNDLE" "$WORK/source$TOOLS" || die "bundle: see above"
   else
     foreign_wheels "$tree"
   fi
+  [ -z "$DRY" ] || return 0
   cp "$tree/constraints.txt" "$HERE/install.sh" "$HERE/edge.service" "$BUNDLE"
   say "$BUNDLE ($(du -sm "$BUNDLE" | cut -f1) MB): carry it to the box, and there: sudo bash install.sh"
 }
 
 # For another processor or Python: our own package goes as source, and is compiled on the box where a compiler is.
 foreign_wheels() {
-  local tree=$1 python=${BUNDLE_PYTHON:-$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
-  local platform needs arch=${ARCH:-$(uname -m)}
-  platform=()
-  for glibc in 2_17 2_24 2_26 2_27 2_28 2_31 2_34 2_35; do platform+=(--platform "manylinux_${glibc}_$arch"); done
-  platform+=(--platform "manylinux2014_$arch")
-  "${pip[@]}" install -q setuptools
-  (cd "$WORK/source" && "$WORK/venv/bin/python" -c 'import setuptools.build_meta as b; b.build_sdist("../dist")' >/dev/null 2>&1) || die "bundle: no sdist could be made"
-  cp "$WORK"/dist/*.tar.gz "$BUNDLE"
+  local tree=$1 arch=${ARCH:-$(uname -m)} python=$BUNDLE_PYTHON glibc needs fit
+  [ -n "$python" ] || python=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  fit=(--only-binary :all: --implementation cp --python-version "$python" --platform "manylinux2014_$arch")
+  # Debian 12 has glibc 2.36, Ubuntu 22.04 has 2.35
+  for glibc in 17 24 26 27 28 31 34 35; do fit+=(--platform "manylinux_2_${glibc}_$arch"); done
   mapfile -t needs < <("$PYTHON" -c '
 import sys, tomllib
 
 with open(sys.argv[1], "rb") as file:
     told = tomllib.load(file)
-print(*told["project"]["dependencies"], *told["build-system"]["requires"], sep="\n")' "$tree/pyproject.toml")
-  "${pip[@]}" download -q -c "$tree/constraints.txt" --only-binary :all: "${platform[@]}" --python-version "$python" \
-    --implementation cp -d "$BUNDLE" "${needs[@]}" || die "bundle: no wheels for $arch and Python $python; see above"
+more = told["project"]["optional-dependencies"]["tools"] if sys.argv[2] else []
+print(*told["project"]["dependencies"], *more, *told["build-system"]["requires"], sep="\n")' "$tree/pyproject.toml" "$TOOLS")
+  if [ -n "$DRY" ]; then
+    "${pip[@]}" install --dry-run --target "$WORK/none" -c "$tree/constraints.txt" "${fit[@]}" "${needs[@]}" ||
+      die "bundle: no wheels for $arch and Python $python; see above"
+    return
+  fi
+  "${pip[@]}" download -q -c "$tree/constraints.txt" "${fit[@]}" -d "$BUNDLE" "${needs[@]}" ||
+    die "bundle: no wheels for $arch and Python $python; see above"
+  "${pip[@]}" install -q --target "$WORK/setuptools" setuptools || die "bundle: see above"
+  (cd "$WORK/source" && PYTHONPATH=$WORK/setuptools "$PYTHON" -c \
+    'import setuptools.build_meta as build; build.build_sdist("../dist")' >"$WORK/sdist.log" 2>&1) ||
+    { tail -5 "$WORK/sdist.log" >&2 && die "bundle: our own package could not be packed; see above"; }
+  cp "$WORK"/dist/*.tar.gz "$BUNDLE"
 }
 
 main() {
@@ -666,6 +687,7 @@ main() {
       shift
       ;;
     --with-broker) WITH_BROKER=yes ;;
+    --tools) TOOLS='[tools]' ;;
     --dry-run) DRY=yes ;;
     --purge) PURGE=yes ;;
     -h | --help)

@@ -90,7 +90,7 @@ class Booted:
         command = ["bash", "-c", inside, _BOOT, str(debian()), str(self.folder), str(self.folder / "out")]
         with (self.folder / "console.log").open("ab") as console:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
-        until(self._answers, 60)
+        until(self._answers, 300)
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
@@ -102,7 +102,7 @@ class Booted:
         done = self.run("systemctl is-system-running", check=False)
         return done.stdout.strip() in ("running", "degraded")
 
-    def run(self, script: str, *, check: bool = True, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *, check: bool = True, timeout_s: float = 1800) -> subprocess.CompletedProcess[str]:
         """Run ``script`` with bash in it, as root."""
         command = [
             "nsenter",

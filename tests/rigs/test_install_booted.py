@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.guest, pytest.mark.slow]
 
 DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
 WATCHDOG_S = 60
+PATIENCE_S = 600  # on a busy machine; what is measured is written down
 MOST_MB = 350
 MOST_EXPOSURE = 2.0
 
@@ -66,7 +67,7 @@ def box(tmp_path_factory, bundle, room, told):
         done = box.run(f"bash '/mnt/out/the wheels/install.sh' {source}")
         told["install_s"] = time.monotonic() - began_s
         told["said"] = done.stdout
-        until(room.alerts, 60)
+        until(room.alerts, PATIENCE_S)
         told["first_alert_s"] = time.monotonic() - began_s
         yield box
         room.stop_listening()
@@ -94,7 +95,7 @@ def clip() -> Path:
 def back(box, room, since: int) -> float:
     """Wait until the node runs and a new alert has come; give the seconds."""
     began_s = time.monotonic()
-    until(lambda: box.show("ActiveState") == "active" and room.began() > since, 180)
+    until(lambda: box.show("ActiveState") == "active" and room.began() > since, PATIENCE_S)
     return time.monotonic() - began_s
 
 
@@ -114,13 +115,13 @@ def test_it_is_installed_enabled_and_running(box, told):
 
 def test_the_native_core_was_built_or_came_in_the_wheel(box, room):
     """Health says what runs."""
-    assert until(room.health, 60).preprocess == "native"
+    assert until(room.health, PATIENCE_S).preprocess == "native"
 
 
 def test_the_clock_is_judged_through_the_hardening(box, room):
     """The kernel is asked as outside: a filter that refuses the question would call every clock unsynchronised."""
     asked = box.run("/opt/edge/current/bin/python -c 'from edge.clock import clock_quality; print(clock_quality())'")
-    assert until(room.health, 60).clock == asked.stdout.strip()
+    assert until(room.health, PATIENCE_S).clock == asked.stdout.strip()
 
 
 def test_it_takes_less_than_350_mb(box, told):
@@ -149,7 +150,7 @@ def test_killed_it_comes_back(box, room, told):
     for _ in range(5):
         pid = box.show("MainPID")
         box.run(f"kill -9 {pid}")
-        until(lambda pid=pid: box.show("MainPID") not in (pid, "0") and box.show("ActiveState") == "active", 60)
+        until(lambda pid=pid: box.show("MainPID") not in (pid, "0") and box.show("ActiveState") == "active", PATIENCE_S)
     told["killed_back_s"] = back(box, room, room.began())
 
 
@@ -157,7 +158,7 @@ def test_hung_it_is_started_again(box, room, told):
     """SIGSTOP: the watchdog, fed by frames, notices after its minute."""
     began_s, restarts = time.monotonic(), int(box.show("NRestarts"))
     box.run(f"kill -STOP {box.show('MainPID')}")
-    until(lambda: int(box.show("NRestarts")) > restarts, WATCHDOG_S + 60)
+    until(lambda: int(box.show("NRestarts")) > restarts, WATCHDOG_S + PATIENCE_S)
     told["hung_noticed_s"] = time.monotonic() - began_s
     told["hung_back_s"] = told["hung_noticed_s"] + back(box, room, room.began())
     assert "Watchdog" in box.run("journalctl -u edge --no-pager | grep -i watchdog").stdout
@@ -220,7 +221,7 @@ def test_settings_that_do_not_fit_do_not_stop_what_runs(box):
 def test_nothing_was_lost_at_the_subscriber(box, room, told):
     """After all of it: every number of every run arrived, and every alert that began has ended, or is the open one."""
     box.run("systemctl stop edge")
-    until(lambda: not room.gaps() and not room.open_alerts(), 60)
+    until(lambda: not room.gaps() and not room.open_alerts(), PATIENCE_S)
     told["alerts"] = room.summary()
     assert told["alerts"]["new"] >= 8
 
