@@ -13,6 +13,7 @@
 #   --certificates DIR   the folder that `edge pki issue node NAME` made: TLS, port 8883, and the node's name
 #   --node NAME          name of this box (default: the certificate's, else the host's)
 #   --source SOURCE      the camera, where it is none on USB: rtsp://..., footage:FILE
+#   --demo               no camera yet: a shipped clip plays as if it were one
 #   --tools              also OpenCV and scipy, which only a camera that moves (a drone) needs; upgrades keep them
 #   --dry-run            only say what would be done
 #
@@ -36,7 +37,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
 readonly HERE
 
 WHEELS='' BROKER='' WITH_BROKER='' CERTIFICATES='' NODE='' SOURCE='' DRY='' PURGE='' ARCH='' BUNDLE=''
-TOOLS='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
+DEMO='' TOOLS='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
 
 say() { printf '==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -45,7 +46,7 @@ die() {
   exit 1
 }
 usage() {
-  sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,24s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 # do what is said, or only say it
 act() {
@@ -365,6 +366,12 @@ PY
 
 # The [[camera]] table: what was said, else the first camera that edge can read, else whichever comes first one day.
 camera_table() {
+  if [ -n "$DEMO" ]; then # a copy: the release that it comes from will be gone one day
+    "$OPT/releases/$RELEASE/bin/python" -c 'import sys, shutil; from edge.shipped import shipped
+shutil.copyfile(shipped("sample_footage") / "nine-in-snow.mkv", sys.argv[1])' "$STATE/demo.mkv" || exit 1
+    chmod 644 "$STATE/demo.mkv"
+    SOURCE=footage:$STATE/demo.mkv
+  fi
   if [ -n "$SOURCE" ]; then
     printf '[[camera]]\nid = "camera-1"\nsource = %s\n' "$(toml "$SOURCE")"
     case $SOURCE in footage:*) printf 'loop = true\n' ;; esac
@@ -687,6 +694,7 @@ main() {
       shift
       ;;
     --with-broker) WITH_BROKER=yes ;;
+    --demo) DEMO=yes ;;
     --tools) TOOLS='[tools]' ;;
     --dry-run) DRY=yes ;;
     --purge) PURGE=yes ;;

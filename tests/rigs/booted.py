@@ -68,9 +68,11 @@ class Booted:
 
     Attributes:
         folder: its changes (``up``), and ``out``, which it sees as ``/mnt/out``.
+        masked: services that must not start.
     """
 
     folder: Path
+    masked: tuple[str, ...] = ("mosquitto.service", "vmtest.service")
     process: subprocess.Popen[bytes] = field(init=False)
     pid: int = field(init=False)
 
@@ -79,7 +81,7 @@ class Booted:
         (self.folder / "out").mkdir(parents=True, exist_ok=True)
         masked = self.folder / "up/etc/systemd/system"
         masked.mkdir(parents=True, exist_ok=True)
-        for unit in ("mosquitto.service", "vmtest.service"):
+        for unit in self.masked:
             if not (masked / unit).is_symlink():
                 (masked / unit).symlink_to("/dev/null")
         group = _cgroups() / f"edge-rig-{os.getpid()}"
@@ -145,9 +147,9 @@ class Booted:
 
 
 @contextlib.contextmanager
-def booted(folder: Path) -> Iterator[Booted]:
+def booted(folder: Path, **how) -> Iterator[Booted]:
     """Boot, and end it in any case."""
-    box = Booted(folder)
+    box = Booted(folder, **how)
     box.boot()
     try:
         yield box

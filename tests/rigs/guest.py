@@ -125,12 +125,14 @@ def run(folder: Path, script: str, *, timeout_s: float) -> Outcome:
     return Outcome(int(rc.read_text()) if rc.exists() else None, output or console, folder)
 
 
-def make_initrd(tree: Path, version: str, target: Path, init: str, modules: tuple[str, ...]) -> None:
-    """Pack busybox, ``modules`` with all they need, and ``init``, into an initial file system."""
+def make_initrd(
+    tree: Path, version: str, target: Path, init: str, modules: tuple[str, ...], busybox: Path | None = None
+) -> None:
+    """Pack busybox (this machine's), ``modules`` with all they need, and ``init``, into an initial file system."""
     work = target.parent / "initrd"
     for name in ("bin", "mods", "proc", "sys", "dev", "new", "lower", "rw"):
         (work / name).mkdir(parents=True)
-    shutil.copy(_which("busybox"), work / "bin/busybox")
+    shutil.copy(busybox or _which("busybox"), work / "bin/busybox")
     order: list[str] = []
     for module in modules:
         listed = _run("modprobe", "-n", "-S", version, "-d", str(tree), "--show-depends", module)

@@ -25,6 +25,7 @@ from edge.delivery.brokers import mosquitto_path
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
 
 DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
+EDGE = Path(sys.executable).with_name("edge")
 WATCHDOG_S = 60
 PATIENCE_S = 600  # on a busy machine; what is measured is written down
 MOST_MB = 350
@@ -88,7 +89,7 @@ def clip() -> Path:
     if not film.exists():
         film.parent.mkdir(parents=True, exist_ok=True)
         scenario = Path(__file__).parent / "two-walkers.toml"
-        subprocess.run([sys.executable, "-m", "edge.cli", "simulate", scenario, "--output", film], check=True)
+        subprocess.run([EDGE, "simulate", scenario, "--output", film], check=True, capture_output=True)
     return film
 
 
@@ -183,6 +184,23 @@ def test_a_full_disk_is_survived(box, room, told):
     back(box, room, room.began())
 
 
+def test_a_read_only_root_with_one_writable_folder(box, room, told):
+    """Nothing but /var/lib/edge can be written, by nobody: the node starts, alerts, and is killed and started again."""
+    box.run(
+        "systemctl stop edge; mkdir -p /mnt/small; mount -t tmpfs -o size=64m,mode=750 tmpfs /mnt/small"
+        " && cp -a /var/lib/edge/. /mnt/small/ && mount --move /mnt/small /var/lib/edge && chown edge:edge /var/lib/edge"
+        " && mount -o remount,ro / && ! touch /etc/x && systemctl start edge"
+    )
+    back(box, room, room.began())
+    box.run(f"kill -9 {box.show('MainPID')}")
+    told["read_only_killed_back_s"] = back(box, room, room.began())
+    box.run(
+        "mount -o remount,rw / && systemctl stop edge && cp -a /var/lib/edge /var/lib/edge.kept && umount /var/lib/edge"
+    )
+    box.run("rm -rf /var/lib/edge; mv /var/lib/edge.kept /var/lib/edge; systemctl start edge")
+    back(box, room, room.began())
+
+
 def test_installing_again_changes_nothing(box, told):
     """The same wheels: no new release, the settings as they were."""
     before = box.run("cat /etc/edge/node.toml; readlink /opt/edge/current").stdout
@@ -219,11 +237,10 @@ def test_settings_that_do_not_fit_do_not_stop_what_runs(box):
 
 
 def test_nothing_was_lost_at_the_subscriber(box, room, told):
-    """After all of it: every number of every run arrived, and every alert that began has ended, or is the open one."""
-    box.run("systemctl stop edge")
+    """After all of it, between two passes of the two people: every number arrived, and every alert that began has ended."""
     until(lambda: not room.gaps() and not room.open_alerts(), PATIENCE_S)
     told["alerts"] = room.summary()
-    assert told["alerts"]["new"] >= 8
+    assert told["alerts"]["new"] >= 8  # as many as times it had to come back
 
 
 def test_uninstalled_nothing_is_left(box):
