@@ -45,8 +45,8 @@ _SCRIPT = """export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mkdir -p /dev/shm; mount -t tmpfs tmpfs /dev/shm; cd /mnt/out
 { set -e
   echo "$(uname -m) $(grep -m1 'CPU part' /proc/cpuinfo)"
-  export PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl)
-  python3 -m pip install -q --no-index --find-links wheels --no-compile --target /opt/site -c wheels/constraints.txt edge-thermal
+  export PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) PINS=wheels/constraints.txt
+  python3 -m pip install -q --no-index --find-links wheels --no-compile --target /opt/site -c $PINS edge-thermal
   echo "installed at $(cut -d' ' -f1 /proc/uptime) s"
   export PYTHONPATH=/opt/site
   python3 -c 'from edge.pipeline.preprocess import backend; print("core", backend().name)'
