@@ -56,6 +56,7 @@ _MB = 1e6
 _TOLD_LIBRARIES = {"onnxruntime": "onnxruntime", "numpy": "numpy", "av": "av"}
 
 HealthState = Literal["ok", "degraded", "blind", "offline"]
+_Standing = tuple[HealthState, SightCause | None, str | None]
 _WORST_FIRST: tuple[HealthState, ...] = ("offline", "blind", "degraded", "ok")
 
 
@@ -281,13 +282,16 @@ class Node:
 
     def _tell_health(self) -> None:
         now_s = self._clock.monotonic_s()
-        state, reason, cameras = self._health(now_s)
-        said = (state, reason, *(camera.state for camera in cameras.values()))
-        if now_s < self._health_due_s and said == self._health_said:
+        standings = {section.id: self._standing(section, now_s) for section in self._config.camera}
+        state, reason = self._judge(standings)
+        said = (state, reason, *(standing for standing, _, _ in standings.values()))
+        if now_s < self._health_due_s and said == self._health_said:  # asked with every frame
             return
+        counters = self.metrics.counters()
+        cameras = {name: self._camera_health(name, standings[name], counters, now_s) for name in standings}
         self._health_said = said
         self._health_due_s = now_s + self._config.delivery.health_every_s
-        self._counted_s, self._counted = now_s, self.metrics.counters()
+        self._counted_s, self._counted = now_s, counters
         depth = self._outbox.depth()
         self._supervisor.status(f"{state}{': ' + reason if reason else ''}; {depth.waiting} alert(s) wait")
         health = wire.Health(
@@ -307,18 +311,16 @@ class Node:
         )
         self._courier.tell(self._topics.health, wire.encode(health), retain=True)
 
-    def _health(self, now_s: float) -> tuple[HealthState, str | None, dict[str, wire.CameraHealth]]:
-        counters = self.metrics.counters()
-        cameras = {section.id: self._camera_health(section, counters, now_s) for section in self._config.camera}
+    def _judge(self, standings: Mapping[str, _Standing]) -> tuple[HealthState, str | None]:
         judged: list[tuple[HealthState, str | None]] = [
-            (camera.state, f"{name}: {camera.reason}") for name, camera in cameras.items()
+            (standing, f"{name}: {reason}") for name, (standing, _, reason) in standings.items()
         ]
         faults = (self._courier.fault, self._outbox.fault, self._outbox.incident, self._detector.fault)
         judged += [("degraded", fault) for fault in (*faults, self._recorder and self._recorder.fault) if fault]
         state, reason = min(judged, key=lambda judgement: _WORST_FIRST.index(judgement[0]))
-        return state, (wire.sentence(reason) if state != "ok" else None), cameras
+        return state, (wire.sentence(reason) if state != "ok" else None)
 
-    def _standing(self, section: CameraConfig, now_s: float) -> tuple[HealthState, SightCause | None, str | None]:
+    def _standing(self, section: CameraConfig, now_s: float) -> _Standing:
         """Give a camera's state, its cause and its reason: what the picture says, unless there is none."""
         state = self._states[section.id]
         last_s = state.last_frame_s if state.last_frame_s is not None else self._started_s
@@ -328,18 +330,19 @@ class Node:
             return "offline", "no-frames", f"no frame for {section.stall_after_s:g} s or more"
         return state.sight.state, state.sight.cause, state.sight.reason
 
-    def _camera_health(self, section: CameraConfig, counters: Mapping[str, int], now_s: float) -> wire.CameraHealth:
-        state = self._states[section.id]
-        standing, _, reason = self._standing(section, now_s)
-        name, since_s = f"frames_processed/{section.id}", now_s - self._counted_s
-        frames = counters.get(name, 0) - self._counted.get(name, 0)
+    def _camera_health(
+        self, name: str, told: _Standing, counters: Mapping[str, int], now_s: float
+    ) -> wire.CameraHealth:
+        state, (standing, _, reason) = self._states[name], told
+        processed, since_s = f"frames_processed/{name}", now_s - self._counted_s
+        frames = counters.get(processed, 0) - self._counted.get(processed, 0)
         return wire.CameraHealth(
             state=standing,
             reason=wire.sentence(reason),
             fps=round(frames / since_s, 1) if since_s > 0 else None,
-            dropped=counters.get(f"frames_replaced/{section.id}", 0),
-            lost=counters.get(f"frames_lost/{section.id}", 0),
-            gated=counters.get(f"frames_gated/{section.id}", 0),
+            dropped=counters.get(f"frames_replaced/{name}", 0),
+            lost=counters.get(f"frames_lost/{name}", 0),
+            gated=counters.get(f"frames_gated/{name}", 0),
             outages=state.outages,
             last_outage=_told(state.last_outage),
             telemetry=_heard(state.telemetry),

@@ -60,8 +60,10 @@ class NodeRun:
         imports: libraries whose import the start is measured by: OpenCV, where it is installed, and onnxruntime.
         imports_s: how long that import takes in a process of its own, beside each start, median.
         start_ratio: median of the ratios of the two, pair by pair.
-        camera_fps: rate of the camera.
-        fps: frames processed per second.
+        cameras: how many.
+        camera_fps: rate of each.
+        fps: frames processed per second, of all cameras together.
+        least_fps: the same of the camera that was served least.
         dropped: frames that a newer one replaced before they were processed.
         latency: from capture to the alert's arrival at a subscriber; ``None`` where no alert came.
         cpu_share: processor time per second, 1.0 is one core busy.
@@ -74,8 +76,10 @@ class NodeRun:
     imports: str
     imports_s: float
     start_ratio: float
+    cameras: int
     camera_fps: float
     fps: float | None
+    least_fps: float | None
     dropped: int
     latency: Spread | None
     cpu_share: float

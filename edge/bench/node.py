@@ -46,18 +46,18 @@ class _Heard:
     """What the node said while it was measured."""
 
     latencies_s: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    dropped: int = 0
+    rates: dict[str, list[float]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
         now_s = time.time()
         if isinstance(event.body, AlertEvent) and event.body.data.phase != "end" and not event.retained:
             self.latencies_s.append(now_s - event.body.data.captured_at.timestamp())
         elif isinstance(event.body, Health):
-            for camera in event.body.cameras.values():
-                self.dropped = camera.dropped or 0
+            for name, camera in event.body.cameras.items():
+                self.dropped[name] = camera.dropped or 0
                 if camera.fps is not None:
-                    self.rates.append(camera.fps)
+                    self.rates.setdefault(name, []).append(camera.fps)
 
 
 def run_node(
@@ -67,6 +67,7 @@ def run_node(
     *,
     fps: float,
     seconds: float,
+    cameras: int = 1,
     stop: threading.Event,
     advance: Advance,
 ) -> NodeRun:
@@ -76,8 +77,9 @@ def run_node(
         config: its ``[model]`` is used; everything else is as shipped.
         base: folder that relative paths of ``config`` are meant from.
         pixels: what its camera shows, to and fro.
-        fps: rate of that camera.
+        fps: rate of each camera.
         seconds: how long to let it run.
+        cameras: how many there are.
         stop: ends the run early; what there is by then is reported.
         advance: told of the progress.
 
@@ -90,7 +92,7 @@ def run_node(
         write_clip(folder / "camera.mkv", pixels, fps)
         delivery = DeliveryConfig(host=broker.host, port=broker.port_mqtt5, health_every_s=_SAMPLE_S)
         file = folder / "node.toml"
-        file.write_text(node_toml(config, base, delivery), encoding="utf-8")
+        file.write_text(node_toml(config, base, delivery, cameras=cameras), encoding="utf-8")
         starts_s, imports_s = zip(*[_one_start(file) for _ in range(_STARTS)], strict=True)
         heard, done = _Heard(), threading.Event()
         subscriber = Subscriber(delivery, heard.take, clock=SystemClock(), node="bench")
@@ -107,14 +109,17 @@ def run_node(
         statistics.median(memory_mb[tenth : 2 * tenth] or memory_mb),
         statistics.median(memory_mb[-tenth:]),
     )
+    rates = [statistics.median(told) for told in heard.rates.values()]
     return NodeRun(
         start_s=round(statistics.median(starts_s), 3),
         imports=_IMPORTS,
         imports_s=round(statistics.median(imports_s), 3),
         start_ratio=round(statistics.median(a / b for a, b in zip(starts_s, imports_s, strict=True)), 2),
+        cameras=cameras,
         camera_fps=fps,
-        fps=round(statistics.median(heard.rates), 1) if heard.rates else None,
-        dropped=heard.dropped,
+        fps=round(sum(rates), 1) if rates else None,
+        least_fps=min(rates) if rates else None,
+        dropped=sum(heard.dropped.values()),
         latency=spread(heard.latencies_s) if heard.latencies_s else None,
         cpu_share=round(busy, 3),
         resident_mb=round(last_mb, 1),
@@ -124,7 +129,13 @@ def run_node(
 
 
 def node_toml(
-    config: Config, base: Path, delivery: DeliveryConfig, *, clip: str = "camera.mkv", gate: str | None = None
+    config: Config,
+    base: Path,
+    delivery: DeliveryConfig,
+    *,
+    clip: str = "camera.mkv",
+    cameras: int = 1,
+    gate: str | None = None,
 ) -> str:
     """Write the configuration of a node that films ``clip`` over and over.
 
@@ -133,6 +144,7 @@ def node_toml(
         base: folder that relative paths of ``config`` are meant from.
         delivery: where its broker is.
         clip: file beside the configuration.
+        cameras: how many film it.
         gate: ``gate.mode``; as shipped where None.
     """
     model = config.model.model_dump(exclude_unset=True)
@@ -147,7 +159,7 @@ def node_toml(
     }
     if gate is not None:
         tables["gate"] = {"mode": gate}
-    lines = [f'[[camera]]\nid = "bench"\nsource = "footage:{clip}"\nloop = true']
+    lines = [f'[[camera]]\nid = "bench-{n}"\nsource = "footage:{clip}"\nloop = true' for n in range(cameras)]
     lines += [
         f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
         for table, values in tables.items()

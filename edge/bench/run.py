@@ -38,8 +38,9 @@ class Wish:
         base: folder that its relative paths are meant from.
         load: loads the model with a number of threads.
         seconds: how long each part takes, about.
-        fps: rate of a camera; ``None``: half of what one thread can do, 30 at most.
+        fps: rate of a camera; ``None``: half of what one thread can do, shared by the cameras, 30 at most.
         minutes: length of the soak; ``None``: no soak, the node runs for ``4 * seconds``.
+        cameras: how many the node has.
     """
 
     config: Config
@@ -48,6 +49,7 @@ class Wish:
     seconds: float
     fps: float | None
     minutes: float | None
+    cameras: int = 1
 
 
 def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
@@ -72,13 +74,24 @@ def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
     detectors.clear()
     threads = _threads(models)
     one_thread_fps = 1e3 / stages.frame.p50_ms
-    fps = wish.fps or (60.0 if wish.minutes else min(30.0, max(1.0, round(_KEPT_UP_SHARE * one_thread_fps))))
+    fps = wish.fps or (
+        60.0 if wish.minutes else min(30.0, max(1.0, round(_KEPT_UP_SHARE * one_thread_fps / wish.cameras)))
+    )
     node: NodeRun | None = None
     with progress("node") as advance:
         seconds = 60.0 * wish.minutes if wish.minutes else 4 * wish.seconds
         try:
             filmed = pictures(*SIZE_PX, _NODE_PICTURES)
-            node = run_node(wish.config, wish.base, filmed, fps=fps, seconds=seconds, stop=stop, advance=advance)
+            node = run_node(
+                wish.config,
+                wish.base,
+                filmed,
+                fps=fps,
+                seconds=seconds,
+                cameras=wish.cameras,
+                stop=stop,
+                advance=advance,
+            )
         except DeliveryError as error:
             missing.append(f"node: {error}")
     still: StillRun | None = None

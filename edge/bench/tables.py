@@ -66,9 +66,14 @@ def _models(report: Report) -> Table:
 
 
 def _node(node: NodeRun) -> Table:
-    table = _table(f"the whole node for {node.minutes:g} minutes, one camera at {node.camera_fps:g} frames/s", "", "")
+    table = _table(
+        f"the whole node for {node.minutes:g} minutes, {_cameras(node)} at {node.camera_fps:g} frames/s", "", ""
+    )
     table.add_row("start to first frame", f"{node.start_ratio:.2f} x import {node.imports} ({node.start_s:.2f} s)")
-    table.add_row("frames/s processed", "?" if node.fps is None else f"{node.fps:g}")
+    least = (
+        f", {node.least_fps:g} of the camera served least" if node.cameras > 1 and node.least_fps is not None else ""
+    )
+    table.add_row("frames/s processed", "?" if node.fps is None else f"{node.fps:g}{least}")
     table.add_row("frames replaced by newer ones", str(node.dropped))
     if node.latency is None:
         table.add_row("capture to subscriber", "no alert came")
@@ -87,6 +92,10 @@ def _still(still: StillRun) -> Table:
     table.add_row("processor with the gate, beside without", f"{still.ratio:.2f} (1/{1 / max(still.ratio, 1e-3):.0f})")
     table.add_row("processor", f"{still.gated_share:.1%} and {still.always_share:.1%} of one core")
     return table
+
+
+def _cameras(node: NodeRun) -> str:
+    return "one camera" if node.cameras == 1 else f"{node.cameras} cameras"
 
 
 def _recommended(report: Report) -> Table:

@@ -17,6 +17,7 @@ app = command_line()
 def bench(
     *,
     seconds: Annotated[float, typer.Option(min=0.2, max=600.0, help="How long each part is measured, about.")] = 5.0,
+    cameras: Annotated[int, typer.Option(min=1, max=16, help="How many cameras the node has, each at that rate.")] = 1,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -51,6 +52,7 @@ def bench(
         seconds=seconds,
         fps=fps,
         minutes=minutes,
+        cameras=cameras,
     )
     report = measure(wish, stop=stop_on_signals(), progress=progress)
     if as_json:
