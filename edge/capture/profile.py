@@ -73,6 +73,8 @@ class Profile(Section):
             raise ValueError("picture.telemetry_rows and a split picture do not go together")
         if self.shutter.told_by == "lepton-telemetry" and not self.picture.telemetry_rows:
             raise ValueError("shutter.told_by = 'lepton-telemetry' needs picture.telemetry_rows")
+        if any(height_px <= self.picture.telemetry_rows for _, height_px in self.picture.sizes_px):
+            raise ValueError("picture.telemetry_rows leave nothing of a picture in picture.sizes_px")
         if self.values.low >= self.values.high:
             raise ValueError("values.low must lie below values.high")
         return self

@@ -184,6 +184,7 @@ def _why(device: Device, error: OSError) -> str:
     told = {
         errno.EBUSY: "another program uses it",
         errno.EACCES: "may not be opened; the user of this service must be in the group video",
+        errno.ENOTTY: "is no camera; camera.source must name another device (edge cameras lists them)",
         errno.ENODEV: "was unplugged",
         errno.ENXIO: "was unplugged",
         errno.ENOENT: "was unplugged",

@@ -12,10 +12,12 @@ import fcntl
 import mmap
 import os
 import select
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 CAPTURE = 1  # V4L2_BUF_TYPE_VIDEO_CAPTURE
+_MAJOR = 81  # of every video device, by the kernel's list (Documentation/admin-guide/devices.txt)
 _MMAP = 1  # V4L2_MEMORY_MMAP
 _CAP_VIDEO_CAPTURE = 0x1
 _CAP_STREAMING = 0x04000000
@@ -24,6 +26,7 @@ _BUF_FLAG_ERROR = 0x40
 _BUF_FLAG_TIMESTAMP_MASK = 0xE000
 _BUF_FLAG_TIMESTAMP_MONOTONIC = 0x2000
 _DISCRETE = 1  # V4L2_FRMSIZE_TYPE_DISCRETE and V4L2_FRMIVAL_TYPE_DISCRETE
+_LARGEST_SIDE_PX = 16384  # a driver that claims more, or nothing, does not mean it
 _MOST_LISTED = 512  # of formats, sizes or rates: a driver that never ends its list must not hang us
 _POLL_FAULTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
@@ -215,11 +218,14 @@ def fourcc_code(text: str) -> int:
 
 
 def open_node(path: str) -> int:
-    """Open a device node without blocking.
+    """Open a device node without blocking; one that is no video device is not touched, opening may set it off.
 
     Raises:
-        OSError: it is not there or may not be opened.
+        OSError: it is not there, may not be opened, or is no video device (``ENOTTY``).
     """
+    status = os.stat(path)  # noqa: PTH116
+    if not stat.S_ISCHR(status.st_mode) or os.major(status.st_rdev) != _MAJOR:
+        raise OSError(errno.ENOTTY, "is no video device")
     return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
@@ -255,7 +261,8 @@ def modes(fd: int) -> Iterator[Mode]:
             if not _listed(fd, ENUM_FRAMESIZES, size):
                 break
             width, height = (0, 1) if size.type == _DISCRETE else (1, 4)
-            yield Mode(fourcc_text(described.pixelformat), size.size[width], size.size[height])
+            if 0 < size.size[width] <= _LARGEST_SIDE_PX and 0 < size.size[height] <= _LARGEST_SIDE_PX:
+                yield Mode(fourcc_text(described.pixelformat), size.size[width], size.size[height])
             if size.type != _DISCRETE:
                 break
 

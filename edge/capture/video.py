@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import av
 
-from edge.capture import clip_tags
+from edge.capture import clip_tags, ffv1
+from edge.capture.pictures import LARGEST_PX
 from edge.errors import CameraError
 from edge.records import Pixels, Radiometry
 
@@ -65,6 +66,10 @@ class VideoReader(_Held):
             why = "the file is empty" if size == 0 else f"not a readable video: {error}"
             raise CameraError(f"{self._path}: {why}") from error
         self._hold_video(self._path)
+        stream = self._container.streams.video[0]
+        if not 0 < stream.width * stream.height <= LARGEST_PX:
+            self.__exit__(None, None, None)
+            raise CameraError(f"{self._path}: says that it is {stream.width}x{stream.height} pixels: not a camera's")
         self.start_utc_s = clip_tags.start_utc_s(self._container.metadata)
         self.radiometry = clip_tags.radiometry(self._container.metadata)
         return self
@@ -105,8 +110,12 @@ class VideoReader(_Held):
 
     def _pictures(self, stream: Any) -> Iterator[Any]:
         told = self._container.streams.data if self._on_data else ()
+        checked = stream.codec_context.name == "ffv1" and stream.codec_context.extradata  # version 3 has extradata
         for packet in self._container.demux([stream, *told]):
             if packet.stream is stream:
+                if checked and packet.size and ffv1.damaged(bytes(packet)):
+                    yield from stream.codec_context.decode(None)  # what its threads still hold came before
+                    raise ValueError("a picture's checksum is wrong")
                 yield from packet.decode()
             elif packet.size and self._on_data is not None:
                 self._on_data(_seconds(packet.pts, packet.time_base), bytes(packet))

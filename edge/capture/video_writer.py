@@ -69,6 +69,8 @@ class VideoWriter:
             # version 3 with slice checksums: a damaged clip is noticed; one thread: the same bytes on every machine
             stream.codec_context.thread_count = 1
             coding = {"level": "3", "coder": "1", "context": "1", "slices": "4", "slicecrc": "1"}
+            if cluster_s is not None:
+                coding["g"] = "1"  # each picture for itself: what a cut takes with it is the last one
             self._container.metadata.update(clip_tags.write(start_utc_s, radiometry))
         stream.codec_context.options = coding
         stream.codec_context.time_base = _TIME_BASE

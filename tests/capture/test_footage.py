@@ -1,11 +1,14 @@
 """Footage is a camera: its own times, its own depth, and a clear word on what is wrong with it."""
 
+import contextlib
 import json
 
 import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.capture.footage import Footage
 from edge.capture.video_writer import VideoWriter
@@ -247,3 +250,84 @@ def test_a_side_file_tells_where_the_drone_was(tmp_path):
         told = [frame.telemetry for frame in footage]
     assert [one and one.lat_deg for one in told] == [48.0, 48.1, 48.1]
     assert told[0].height_m == 70.0
+
+
+def test_a_flipped_bit_in_a_lossless_clip_is_told(tmp_path):
+    """Each picture carries a checksum: one that is not what was recorded is never shown, and ends the clip."""
+    file = clip_of(tmp_path, count=20)
+    raw = bytearray(file.read_bytes())
+    for share in (0.3, 0.5, 0.8):
+        broken = raw.copy()
+        broken[int(len(raw) * share)] ^= 0x10
+        file.write_bytes(broken)
+        frames, words = fault_of(file)
+        assert "damaged" in words
+        assert len(frames) >= int(20 * share) - 2
+        assert all(np.array_equal(frame.pixels, noise(frame.seq)) for frame in frames)
+
+
+@pytest.mark.parametrize("options", [{"level": "1"}, {"level": "3", "slicecrc": "0"}, {"level": "3", "slicecrc": "1"}])
+def test_other_peoples_lossless_clips_play_with_or_without_checksums(tmp_path, options):
+    """Archives hold FFV1 of every version."""
+    file = tmp_path / "a.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("ffv1", rate=9, options=options)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "gray16le"
+        for index in range(4):
+            picture = av.VideoFrame.from_ndarray(noise(index), "gray16le")
+            picture.pts = index
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    assert all(np.array_equal(frame.pixels, noise(frame.seq)) for frame in frames_of(file))
+    assert len(frames_of(file)) == 4
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "day.mp4"])
+def test_the_times_of_a_camera_that_is_not_regular_are_kept(tmp_path, name):
+    """Night cameras slow down, and lost frames leave gaps: every frame has its own time."""
+    times_s = [0.0, 0.1, 0.25, 1.25, 1.3, 4.0]
+    with VideoWriter(tmp_path / name, fps=9.0, width_px=64, height_px=48) as writer:
+        for t_s in times_s:
+            shape, kind = ((48, 64), np.uint16) if name.endswith("mkv") else ((48, 64, 3), np.uint8)
+            writer.write(t_s, np.full(shape, 30 * t_s + 10, kind))
+    assert [frame.t_s for frame in frames_of(tmp_path / name)] == pytest.approx(times_s, abs=0.002)
+
+
+def test_a_video_that_claims_to_be_enormous_is_refused(tmp_path):
+    """A few bytes in a header are not a reason to take gigabytes."""
+    file = tmp_path / "a.avi"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("rawvideo", rate=9)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64), np.uint8), "gray")))
+    raw = bytearray(file.read_bytes())
+    at = raw.index(b"strf") + 12  # BITMAPINFOHEADER: width and height
+    raw[at : at + 8] = (10_000).to_bytes(4, "little") * 2
+    file.write_bytes(raw)
+    with pytest.raises(CameraError, match="10000x10000"):
+        frames_of(file)
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "day.mp4"])
+def test_a_video_without_a_single_frame_is_told(tmp_path, name):
+    """A recorder that was switched off at once."""
+    with VideoWriter(tmp_path / name, fps=9.0, width_px=64, height_px=48):
+        pass
+    assert str(tmp_path / name) in fault_of(tmp_path / name)[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), name=st.sampled_from(["clip.mkv", "day.mp4"]))
+def test_damage_anywhere_in_a_video_is_a_camera_error_or_frames(tmp_path_factory, data, name):
+    """Whatever stands in the file, nothing else is raised."""
+    file = tmp_path_factory.mktemp("video") / name
+    with VideoWriter(file, fps=9.0, width_px=16, height_px=10) as writer:
+        for index in range(3):
+            shape, kind = ((10, 16), np.uint16) if name == "clip.mkv" else ((10, 16, 3), np.uint8)
+            writer.write(index / 9, np.full(shape, 30 * index, kind))
+    raw = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(raw[: data.draw(st.integers(1, len(raw)))])
+    with contextlib.suppress(CameraError):
+        assert frames_of(file)

@@ -317,3 +317,42 @@ def test_an_own_profile_is_a_file_beside_the_configuration(kernel, clock, tmp_pa
     camera.send(scene(1, 73, 96))
     with opened(clock, tmp_path, profile="mine.toml") as usb:
         assert np.array_equal(take(usb, 1)[0].pixels, scene(1, 73, 96)[:72])
+
+
+@pytest.mark.parametrize("node", ["/dev/null", "/dev/zero", "/", "file"])
+def test_a_node_that_is_no_camera_is_refused_without_being_touched(clock, tmp_path, node):
+    """On the real kernel: opening a watchdog, say, would set it off."""
+    (tmp_path / "file").write_text("hello")
+    path = str(tmp_path / "file") if node == "file" else node
+    with (
+        pytest.raises(CameraError, match=r"is no camera; camera\.source"),
+        opened(clock, tmp_path, source=f"usb:{path}"),
+    ):
+        pass
+
+
+def test_a_camera_that_sends_another_size_is_given_up_and_opened_as_it_is_now(kernel, clock, tmp_path):
+    """Shorter frames are damaged ones; after the reopening the new size is what the driver says."""
+    camera = FakeCamera(ids=("aaaa", "bbbb"), offers=(("Y16 ", 160, 120),))
+    kernel.plug(camera)
+    usb = opened(clock, tmp_path, stall_after_s=2.0)
+    camera.send(scene(0))
+    with usb:
+        frames = iter(usb)
+        assert next(frames).pixels.shape == (120, 160)
+        for index in range(20):
+            camera.send(scene(index, 60, 80))
+        with pytest.raises(CameraError, match="no whole frame"):
+            next(frames)
+    camera.frames.clear()
+    camera.offers = (("Y16 ", 80, 60),)
+    camera.send(scene(1, 60, 80))
+    with usb:
+        assert take(usb, 1)[0].pixels.shape == (60, 80)
+
+
+def test_sizes_that_no_camera_has_are_not_offered(kernel, clock, tmp_path):
+    """A driver that lists nothing by nothing, or millions."""
+    kernel.plug(FakeCamera(offers=(("Y16 ", 0, 0), ("Y16 ", 2**31, 2**31))))
+    with pytest.raises(CameraError, match="offers nothing"), opened(clock, tmp_path):
+        pass
