@@ -22,6 +22,7 @@ COMMANDS = {
     "simulate": "Film a scenario: a 16-bit clip and its truth.",
     "calibrate": "Find a fixed camera's pose from points on the map, and draw it.",
     "doctor": "Look for what is wrong with this box: camera, model, clock, disk, broker.",
+    "reach": "Tell how far a camera and a lens find people, before they are bought.",
     "bench": "Measure what this box can do, and what settings fit it.",
     "subscribe": "Show alerts on this terminal as they arrive.",
     "pki": "Make, renew and revoke the certificates of brokers, stations and nodes.",
