@@ -168,6 +168,7 @@ class HttpCamera:
         self.show = show
         self.links: list[socket.socket] = []
         self.asked: list[str] = []
+        self.text = b""
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -204,6 +205,10 @@ class HttpCamera:
             request.end_headers()
             return
         request.send_response(200)
+        if kind == "text":
+            request.end_headers()
+            request.wfile.write(self.text)
+            return
         types = {"mjpeg": "multipart/x-mixed-replace;boundary=next", "ts": "video/mp2t", "mp4": "video/mp4"}
         request.send_header("Content-Type", types[kind])
         request.end_headers()
