@@ -108,6 +108,30 @@ class StillRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Preprocessing beside other ways to do the same, in turns on one thread; times are processor time.
+
+    Attributes:
+        width_px: width of the pictures.
+        height_px: height of the pictures.
+        times: ``copy`` of the frame; ``ours``, ``opencv`` and ``numpy`` from counts to the model's input;
+            ``ours_watching`` and ``opencv_watching`` with the statistics for sight and the background for the gate.
+        beside_copy: median of ``ours`` over that of ``copy``.
+        beside_opencv: over that of ``opencv``.
+        beside_numpy: over that of ``numpy``.
+        watching_beside_opencv: ``ours_watching`` over ``opencv_watching``.
+    """
+
+    width_px: int
+    height_px: int
+    times: dict[str, Spread]
+    beside_copy: float
+    beside_opencv: float
+    beside_numpy: float
+    watching_beside_opencv: float
+
+
+@dataclass(frozen=True, slots=True)
 class Heat:
     """Temperatures by zone before and after, and what a Raspberry Pi says of its throttling."""
 
@@ -126,6 +150,7 @@ class Report:
     models: tuple[ModelSpeed, ...]
     node: NodeRun | None
     still: StillRun | None
+    compared: Comparison | None
     heat: Heat
     recommended: dict[str, str]
     not_measured: tuple[str, ...]

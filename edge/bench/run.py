@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bench.measured import Heat, ModelSpeed, NodeRun, Report, StillRun
+from edge.bench.compare import compare
+from edge.bench.measured import Comparison, Heat, ModelSpeed, NodeRun, Report, StillRun
 from edge.bench.node import run_node
 from edge.bench.pictures import pictures
 from edge.bench.speed import time_model, time_stages
@@ -17,6 +18,7 @@ from edge.box import temperatures_c, this_box, throttling
 from edge.config import Config
 from edge.errors import DeliveryError
 from edge.pipeline.detector import Detector
+from edge.records import Pixels
 
 SIZES_PX = ((320, 256), (640, 512), (1280, 1024))
 SIZE_PX = (640, 512)
@@ -41,6 +43,7 @@ class Wish:
         fps: rate of a camera; ``None``: half of what one thread can do, shared by the cameras, 30 at most.
         minutes: length of the soak; ``None``: no soak, the node runs for ``4 * seconds``.
         cameras: how many the node has.
+        compare: hold preprocessing against OpenCV and numpy too.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class Wish:
     fps: float | None
     minutes: float | None
     cameras: int = 1
+    compare: bool = False
 
 
 def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
@@ -68,6 +72,7 @@ def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
     with progress("stages") as advance:
         shown = pictures(*SIZE_PX, _PICTURES)
         stages = time_stages(wish.config, detectors[1], shown, seconds=wish.seconds, advance=advance)
+    compared = _compared(shown, wish.seconds, progress, missing) if wish.compare else None
     with progress("model") as advance:
         path = Path(wish.config.model.path or f"{detectors[1].identity.id}.onnx")
         models = time_model(path, detectors, SIZES_PX, seconds=wish.seconds / 2, advance=advance)
@@ -106,6 +111,7 @@ def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
         models=models,
         node=node,
         still=still,
+        compared=compared,
         heat=Heat(before_c, temperatures_c(), throttling()),
         recommended={
             "model.threads": str(threads),
@@ -113,6 +119,15 @@ def measure(wish: Wish, *, stop: threading.Event, progress: Progress) -> Report:
         },
         not_measured=tuple(missing),
     )
+
+
+def _compared(shown: list[Pixels], seconds: float, progress: Progress, missing: list[str]) -> Comparison | None:
+    try:
+        with progress("comparison") as advance:
+            return compare(shown, seconds=seconds, advance=advance)
+    except ModuleNotFoundError:
+        missing.append("comparison with OpenCV: pip install 'edge-thermal[tools]'")
+        return None
 
 
 def _with_threads(config: Config, threads: int) -> Config:

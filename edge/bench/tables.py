@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from edge.bench.measured import NodeRun, Report, Spread, Stages, StillRun
+from edge.bench.measured import Comparison, NodeRun, Report, Spread, Stages, StillRun
 
 
 def tables(report: Report) -> Iterator[Table]:
     """Lay a report out for the terminal."""
     yield _box(report)
     yield _stages(report.stages)
+    if report.compared is not None:
+        yield _compared(report.compared)
     yield _models(report)
     if report.node is not None:
         yield _node(report.node)
@@ -84,6 +86,25 @@ def _node(node: NodeRun) -> Table:
         )
     table.add_row("processor", f"{node.cpu_share:.0%} of one core")
     table.add_row("resident memory", f"{node.resident_mb:.0f} MB, grew {node.growth_mb:+.1f} MB")
+    return table
+
+
+def _compared(found: Comparison) -> Table:
+    title = f"preprocessing of {found.width_px}x{found.height_px} 16-bit beside other ways, one thread"
+    table = _table(title, "what", "ours takes", "median ms", "ours ms")
+    times = found.times
+    for name, ratio, other, own in (
+        ("copying the frame", f"{found.beside_copy:.2f} x", "copy", "ours"),
+        ("OpenCV: limits, levels, model input", f"1/{1 / found.beside_opencv:.1f}", "opencv", "ours"),
+        ("numpy: the same as usually written", f"1/{1 / found.beside_numpy:.0f}", "numpy", "ours"),
+        (
+            "OpenCV: with statistics and background",
+            f"1/{1 / found.watching_beside_opencv:.1f}",
+            "opencv_watching",
+            "ours_watching",
+        ),
+    ):
+        table.add_row(name, ratio, f"{times[other].p50_ms:.3f}", f"{times[own].p50_ms:.3f}")
     return table
 
 

@@ -25,6 +25,9 @@ def bench(
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Soak: let the node run for so long.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Hold preprocessing against OpenCV, numpy and a plain copy, too.")
+    ] = False,
     nice: Annotated[bool, typer.Option("--nice", help="Let every other program on this box go first.")] = False,
     config_file: ConfigOption = None,
     model: ModelOption = None,
@@ -35,7 +38,7 @@ def bench(
 
     Measure on an idle box. Compare ratios, not milliseconds of different machines.
 
-    Example: edge bench --minutes 30 --json
+    Example: edge bench --compare --json
     """
     from edge.bench.node import lower_priority
     from edge.bench.run import Wish, measure
@@ -53,6 +56,7 @@ def bench(
         fps=fps,
         minutes=minutes,
         cameras=cameras,
+        compare=compare,
     )
     report = measure(wish, stop=stop_on_signals(), progress=progress)
     if as_json:
