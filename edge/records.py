@@ -254,6 +254,10 @@ class Alert:
     placed: Placed | None = None
 
 
+MOTION_TILE_PX = 32
+"""Side of a tile of ``Motion.tiles``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Motion:
     """Where one frame differs from what the camera usually sees, judged on counts and not on the stretched picture.

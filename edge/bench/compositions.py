@@ -156,7 +156,8 @@ class OpenCvComposition:
     def _count_tiles(self) -> Grey:
         size = (self._moves.shape[1] // TILE_CELLS, self._moves.shape[0] // TILE_CELLS)
         shares = cv2.resize(self._moves, size, interpolation=cv2.INTER_AREA)  # of 255, so that 64 cells are 255
-        return cv2.convertScaleAbs(shares, alpha=TILE_CELLS * TILE_CELLS / 255.0)
+        counts: Grey = cv2.convertScaleAbs(shares, alpha=TILE_CELLS * TILE_CELLS / 255.0)
+        return counts
 
 
 class NumpyComposition:

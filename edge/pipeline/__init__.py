@@ -18,13 +18,13 @@ from edge.pipeline.alerts import AlertRaiser
 from edge.pipeline.gate import MotionGate
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
-from edge.pipeline.looks import merge, shift_into_frame
+from edge.pipeline.looks import Window, merge, shift_into_frame
 from edge.pipeline.preprocess import CloseUps, Prepared, Preprocessor
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
 from edge.pipeline.tracker import Tracker
 from edge.places import Placed, Telemetry
-from edge.records import Alert, CameraShift, Detection, Frame, Result, Sight
+from edge.records import Alert, CameraShift, Detection, Frame, Result, Sight, Track
 from edge.terrain import Terrain
 from edge.words import EndReason
 
@@ -101,7 +101,7 @@ class Pipeline:
         )
         self._close_ups = CloseUps(*config.model.tiles)
         self._gate = MotionGate(config.gate) if gated else None
-        self._followed = False
+        self._followed: tuple[Track, ...] = ()
         self._sight = SightKeeper(config.sight)
         self._motion = _camera_motion(camera) if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
@@ -129,16 +129,27 @@ class Pipeline:
             shift = self._motion.update(prepared.picture) if self._motion and not sight.ffc else CameraShift()
         with self._timed("detect"):
             looks = self._looks(frame, sight)
-            found = find_people(self._detector, prepared, self._close_ups) if looks else ()
+            found = self._find(prepared, frame.t_s) if looks else ()
         moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px, frame.telemetry)
         return self.follow(moment, found, sight=sight, shift=shift, looked=looks)
+
+    def _find(self, prepared: Prepared, t_s: float) -> tuple[Detection, ...]:
+        gate = self._gate
+        if gate is None:
+            return find_people(self._detector, prepared, self._close_ups)
+        followed = self._followed
+        return find_people(
+            self._detector, prepared, self._close_ups, wants=lambda window: gate.wants(window, t_s, followed)
+        )
 
     def _looks(self, frame: Frame, sight: Sight) -> bool:
         """Whether the model looks at this frame."""
         motion = self._preprocess.moved(frame, ffc=sight.ffc)
         if sight.ffc:
             return False
-        return self._gate is None or motion is None or self._gate.opens(motion, frame.t_s, followed=self._followed)
+        return (
+            self._gate is None or motion is None or self._gate.opens(motion, frame.t_s, followed=bool(self._followed))
+        )
 
     def follow(
         self,
@@ -154,7 +165,7 @@ class Pipeline:
         size = {"width_px": moment.width_px, "height_px": moment.height_px}
         with self._timed("track"):
             tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
-        self._followed = bool(tracks)
+        self._followed = tracks
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
@@ -200,12 +211,25 @@ class Pipeline:
         return replace(alert, placed=placed)
 
 
-def find_people(detector: FindsPeople, prepared: Prepared, close_ups: CloseUps) -> tuple[Detection, ...]:
-    """Look at the whole picture and at its close-ups, if there are any; boxes in pixels of the frame, best first."""
+def find_people(
+    detector: FindsPeople,
+    prepared: Prepared,
+    close_ups: CloseUps,
+    *,
+    wants: Callable[[Window], bool] = lambda _window: True,
+) -> tuple[Detection, ...]:
+    """Look at the whole picture and at its close-ups, if there are any; boxes in pixels of the frame, best first.
+
+    Args:
+        detector: the model.
+        prepared: the frame.
+        close_ups: of its camera.
+        wants: which of the close-ups are worth a look, by their place in the frame.
+    """
     size_px = prepared.picture.shape
     whole = detector.detect(prepared.tensor, prepared.scale, size_px)
     closer = []
-    for tensor, scale, (x0, y0, x1, y1) in close_ups.of(prepared.picture, prepared.tensor):
+    for tensor, scale, (x0, y0, x1, y1) in close_ups.of(prepared.picture, prepared.tensor, wants=wants):
         found = detector.detect(tensor, scale, (y1 - y0, x1 - x0))
         closer.append(shift_into_frame(found, (x0, y0, x1, y1), size_px))
     return merge(whole, closer, detector.begin)

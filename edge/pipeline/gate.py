@@ -3,13 +3,18 @@
 Inference is nine tenths of what a node spends, and most cameras look at empty ground most of the time. A closed gate must
 cost nobody's life, so it closes only when nothing has moved for ``hold_s`` *and* no body is followed, believed or not,
 seen or hidden; and even then the model looks every ``look_every_s``. Whoever sits still has been found while coming, or
-is found by such a look; from then on a track lives and the gate stays open.
+is found by such a look; from then on a track lives and the gate stays open. Where a large view is looked at in parts, the
+same holds for each part.
 """
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from edge.config import GateConfig
-from edge.records import Motion
+from edge.records import MOTION_TILE_PX, Motion, Track
 
 
 class MotionGate:
@@ -19,7 +24,11 @@ class MotionGate:
         """Start open, until the background is known."""
         self._config = config
         self._open_until_s: float | None = None
+        self._warm_until_s = -math.inf
         self._looked_t_s = -math.inf
+        self._looked_at_all_t_s = -math.inf
+        self._moved_t_s: npt.NDArray[np.float64] = np.full((0, 0), -math.inf)
+        self._all = True
 
     def opens(self, motion: Motion, t_s: float, *, followed: bool) -> bool:
         """Decide whether the model looks at this frame.
@@ -31,9 +40,36 @@ class MotionGate:
         """
         if self._open_until_s is None:
             self._open_until_s = t_s + self._config.warm_up_s
+            self._warm_until_s = self._open_until_s
+        if self._moved_t_s.shape != motion.tiles.shape:
+            self._moved_t_s = np.full(motion.tiles.shape, -math.inf)
+        if motion.moving:
+            self._moved_t_s[motion.tiles > 0] = t_s
         if motion.moving or motion.renewed or followed:
             self._open_until_s = max(self._open_until_s, t_s + self._config.hold_s)
         if t_s > self._open_until_s and t_s - self._looked_t_s < self._config.look_every_s:
             return False
         self._looked_t_s = t_s
+        due = t_s - self._looked_at_all_t_s >= self._config.look_every_s
+        self._all = due or motion.renewed or t_s <= self._warm_until_s
+        if self._all:
+            self._looked_at_all_t_s = t_s
         return True
+
+    def wants(self, window: tuple[int, int, int, int], t_s: float, tracks: Sequence[Track]) -> bool:
+        """Decide whether a part of a frame that the gate opens for is looked at.
+
+        Args:
+            window: x0, y0, x1, y1 of the part, pixels of the frame.
+            t_s: of the frame.
+            tracks: who was followed after the frame before.
+        """
+        x0, y0, x1, y1 = window
+        if self._all or any(
+            box[0] < x1 and box[2] > x0 and box[1] < y1 and box[3] > y0 for box in (track.box for track in tracks)
+        ):
+            return True
+        tiles = self._moved_t_s[
+            y0 // MOTION_TILE_PX : -(-y1 // MOTION_TILE_PX), x0 // MOTION_TILE_PX : -(-x1 // MOTION_TILE_PX)
+        ]
+        return bool((tiles >= t_s - self._config.hold_s).any())

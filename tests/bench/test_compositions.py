@@ -61,8 +61,8 @@ def test_opencv_sees_the_same_motion():
         seen = other.watch(pixels, max(14, 1024 // (number + 1)))
         if number >= len(shown) // 2:
             apart = (seen.tiles > 0) != (motion.tiles > 0)
-            assert apart.sum() <= 1
-            assert np.maximum(seen.tiles, motion.tiles)[apart].sum() <= 2
+            assert apart.sum() <= 2
+            assert np.maximum(seen.tiles, motion.tiles)[apart].sum() <= 3
             assert motion.moving > 0
             assert seen.moving == pytest.approx(motion.moving, rel=0.3, abs=6)
 

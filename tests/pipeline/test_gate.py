@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from edge.capture.footage import Footage
-from edge.config import CameraConfig, Config, GateConfig, PreprocessConfig
+from edge.config import CameraConfig, Config, GateConfig, ModelConfig, PreprocessConfig
 from edge.pipeline import Pipeline
 from edge.pipeline.gate import MotionGate
 from edge.pipeline.preprocess import Preprocessor
-from edge.records import Detection, Frame, Motion
+from edge.records import Detection, Frame, Motion, Track
 from edge.simulate import Scenario, simulate, truth_of
 
 HEIGHT_PX, WIDTH_PX, FPS = 131, 203, 9.0
@@ -245,3 +245,35 @@ def test_somebody_unseen_who_rises_after_minutes_opens_the_gate_at_once(tmp_path
     assert all(looked[288:291])  # after a shutter it looks
     assert sum(looked[rises - 25 : rises - 6]) <= 1  # the look that is due now and then
     assert all(looked[rises + 1 : rises + 9])
+
+
+def test_of_a_large_view_only_the_parts_where_something_moves_are_looked_at():
+    """Left and right are looked at when that is due; in between the left, where somebody walks, and the whole."""
+    eyes = Counting()
+    config = Config(gate=GateConfig(warm_up_s=3.0, hold_s=0.5, look_every_s=5.0), model=ModelConfig(tiles=(2, 1)))
+    pipeline = Pipeline(config, CameraConfig(id="a", source="footage:a"), eyes, boot_id="0" * 26)
+    dice = np.random.default_rng(1)
+    looks = []
+    for seq in range(270):
+        pixels = dice.normal(8000, NOISE, (128, 320)) + 60 * np.sin(np.arange(320) / 5)
+        if seq >= 90:
+            pixels[40:70, seq // 3 - 20 : seq // 3 - 8] += 200
+        eyes.count = 0
+        pipeline.process(Frame("a", seq, seq / FPS, 0.0, pixels.astype(np.uint16)))
+        looks.append(eyes.count)
+    assert looks[:20] == [3] * 20  # the whole and both parts, while it gets to know the scene
+    assert set(looks[60:88]) == {0, 3}
+    walking = looks[100:]
+    assert set(walking) == {2, 3}
+    assert walking.count(3) == pytest.approx(170 / FPS / 5.0, abs=2)
+
+
+def test_a_part_in_which_somebody_is_followed_is_looked_at():
+    """Whoever sits still on the right keeps the right part in view, and the left rests."""
+    gate = MotionGate(CONFIG)
+    for step in range(100):
+        gate.opens(still(), step / 10, followed=True)
+    assert gate.opens(still(), 10.0, followed=True)
+    body = Track(1, "person", (150.0, 40.0, 160.0, 70.0), 0.9, (0.0, 0.0), 0.0, 9.0, confirmed=True)
+    assert gate.wants((90, 0, 203, 131), 10.0, [body])
+    assert not gate.wants((0, 0, 110, 131), 10.0, [body])

@@ -10,13 +10,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.records import Pixels
+from edge.records import MOTION_TILE_PX, Pixels
 
 Grey = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.int32]
 
 CELL_PX = 4
-TILE_CELLS = 8
+TILE_CELLS = MOTION_TILE_PX // CELL_PX
 """A tile of the map of motion is 8x8 cells, 32x32 px."""
 FINENESS = 16
 """A background is kept in 16ths of a cell's sum, 256ths of a count."""

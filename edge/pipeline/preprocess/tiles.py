@@ -4,7 +4,7 @@ A model that finds people of 22 px sees somebody of 12 px only when shown a part
 so that who stands on a seam is seen whole in one of them; who is too large for that is seen in the look at the whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -44,17 +44,22 @@ class CloseUps:
         self._cuts: list[tuple[Window, Grey, float, tuple[Places, Places]]] = []
         self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
 
-    def of(self, picture: Grey, whole: Grey) -> Iterator[CloseUp]:
+    def of(
+        self, picture: Grey, whole: Grey, *, wants: Callable[[Window], bool] = lambda _window: True
+    ) -> Iterator[CloseUp]:
         """Cut and enlarge.
 
         Args:
             picture: (H, W) uint8, the frame after AGC.
             whole: the model's input for the whole frame, (1, 1, h, w): close-ups have its shape.
+            wants: which parts are worth it.
         """
         if self._laid != (picture.shape, whole.shape):
             self._lay_out(picture.shape, whole.shape)
             self._laid = (picture.shape, whole.shape)
         for window, inner, scale, where in self._cuts:
+            if not wants(window):
+                continue
             resample(picture[window.y0 : window.y1, window.x0 : window.x1], inner, *where)
             yield CloseUp(self._tensor, scale, window)
 
