@@ -94,17 +94,19 @@ class StillRun:
 
     Attributes:
         camera_fps: rate of the camera.
-        gated_share: processor time per second of the one with the gate, 1.0 is one core busy.
-        always_share: of the one whose model looks at every frame.
-        ratio: the first over the second.
-        slices: how many pieces of two seconds were measured.
+        gated_fps: frames that the one with the gate processed, per second.
+        always_fps: those of the one whose model looks at every frame.
+        gated_share: processor time per second of the first, 1.0 is one core busy.
+        always_share: of the second.
+        ratio: processor time for a frame of the first over that of the second.
     """
 
     camera_fps: float
+    gated_fps: float
+    always_fps: float
     gated_share: float
     always_share: float
     ratio: float
-    slices: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def node_toml(
     clip: str = "camera.mkv",
     cameras: int = 1,
     gate: str | None = None,
+    node: str = "bench",
 ) -> str:
     """Write the configuration of a node that films ``clip`` over and over.
 
@@ -146,12 +147,13 @@ def node_toml(
         clip: file beside the configuration.
         cameras: how many film it.
         gate: ``gate.mode``; as shipped where None.
+        node: its name.
     """
     model = config.model.model_dump(exclude_unset=True)
     if config.model.path:
         model["path"] = str((base / config.model.path).resolve())
     tables: dict[str, dict[str, object]] = {
-        "node": {"id": "bench"},
+        "node": {"id": node},
         "model": model,
         "alerts": {"update_every_s": 0.0},
         "delivery": {"host": delivery.host, "port": delivery.port, "health_every_s": delivery.health_every_s},

@@ -1,10 +1,12 @@
 """What the gate before the model saves: two whole nodes film the same empty scene, one with it and one without."""
 
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,11 @@ from edge.bench.measured import StillRun
 from edge.bench.node import node_toml, running_node
 from edge.bench.pictures import write_clip
 from edge.box import cpu_s
+from edge.clock import SystemClock
 from edge.config import Config, DeliveryConfig
 from edge.delivery.brokers import embedded_broker
+from edge.delivery.subscriber import Event, Subscriber
+from edge.delivery.wire import Health
 from edge.errors import EdgeError
 from edge.records import Pixels
 
@@ -22,6 +27,8 @@ _PICTURES = 64
 _NOISE_COUNTS = 3.0  # standard deviation: 30 mK of a core whose counts are centikelvin
 _SETTLE_S = 15.0  # longer than ``gate.warm_up_s``
 _SLICE_S = 2.0
+_HEALTH_EVERY_S = 5.0
+_GATES = {"gated": "auto", "always": "off"}
 
 Advance = Callable[[int, int | None], None]
 
@@ -45,7 +52,7 @@ def run_still(
     stop: threading.Event,
     advance: Advance,
 ) -> StillRun | None:
-    """Let both nodes run side by side, and compare the processor time that each took, slice by slice.
+    """Let both nodes run side by side, and compare the processor time that each took for a frame.
 
     Args:
         config: its ``[model]`` is used; everything else is as shipped.
@@ -57,7 +64,7 @@ def run_still(
         advance: told of the progress.
 
     Returns:
-        None where it was stopped before both nodes had learnt the scene.
+        None where it was stopped before both nodes had told what they did.
 
     Raises:
         DeliveryError: no broker can be started here.
@@ -66,28 +73,71 @@ def run_still(
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name, embedded_broker() as broker:
         folder = Path(name)
         write_clip(folder / "still.nut", still_pictures(*size_px), fps)
-        files = []
-        for gate in ("auto", "off"):
-            (folder / gate).mkdir()
-            files.append(folder / gate / "node.toml")
-            delivery = DeliveryConfig(host=broker.host, port=broker.port_mqtt5)
-            text = node_toml(config, base, delivery, clip="../still.nut", gate=gate)
-            files[-1].write_text(text, encoding="utf-8")
-        with running_node(files[0]) as (gated, _), running_node(files[1]) as (always, _):
-            total_s = _SETTLE_S + seconds
-            begun_s = time.monotonic()
-            shares: list[tuple[float, float]] = []
-            before = (time.monotonic(), cpu_s(gated.pid), cpu_s(always.pid))
-            while (ran_s := time.monotonic() - begun_s) < total_s and not stop.wait(_SLICE_S):
-                if gated.poll() is not None or always.poll() is not None:
-                    raise EdgeError(f"a node ended by itself after {ran_s:.0f} s")
-                now = (time.monotonic(), cpu_s(gated.pid), cpu_s(always.pid))
-                if ran_s >= _SETTLE_S:
-                    wall_s = now[0] - before[0]
-                    shares.append(((now[1] - before[1]) / wall_s, (now[2] - before[2]) / wall_s))
-                before = now
-                advance(min(int(ran_s), int(total_s)), int(total_s))
-    if not shares:
+        delivery = DeliveryConfig(host=broker.host, port=broker.port_mqtt5, health_every_s=_HEALTH_EVERY_S)
+        files = {}
+        for node, gate in _GATES.items():
+            files[node] = folder / node / "node.toml"
+            files[node].parent.mkdir()
+            text = node_toml(config, base, delivery, clip="../still.nut", gate=gate, node=node)
+            files[node].write_text(text, encoding="utf-8")
+        with (
+            _rates(delivery) as rates,
+            running_node(files["gated"]) as (gated, _),
+            running_node(files["always"]) as (always, _),
+        ):
+            if not _wait(_SETTLE_S, {"gated": gated, "always": always}, stop, seconds, advance):
+                return None
+            for heard in rates.values():
+                heard.clear()
+            pids = (gated.pid, always.pid)
+            begun_s, before = time.monotonic(), [cpu_s(pid) for pid in pids]
+            _wait(seconds, {"gated": gated, "always": always}, stop, 0.0, advance)
+            ran_s, after = time.monotonic() - begun_s, [cpu_s(pid) for pid in pids]
+    if not all(rates.values()):
         return None
-    both = [statistics.mean(of) for of in zip(*shares, strict=True)]
-    return StillRun(fps, round(both[0], 4), round(both[1], 4), round(both[0] / both[1], 4), len(shares))
+    shares = [(end_s - start_s) / ran_s for start_s, end_s in zip(before, after, strict=True)]
+    fps_of = [statistics.mean(rates[node]) for node in _GATES]
+    per_frame = [share / max(rate, 0.1) for share, rate in zip(shares, fps_of, strict=True)]
+    return StillRun(
+        camera_fps=fps,
+        gated_fps=round(fps_of[0], 1),
+        always_fps=round(fps_of[1], 1),
+        gated_share=round(shares[0], 4),
+        always_share=round(shares[1], 4),
+        ratio=round(per_frame[0] / per_frame[1], 4),
+    )
+
+
+def _wait(
+    seconds: float, nodes: dict[str, subprocess.Popen[str]], stop: threading.Event, more_s: float, advance: Advance
+) -> bool:
+    """Let both run; returns whether nobody asked to stop."""
+    begun_s = time.monotonic()
+    while (ran_s := time.monotonic() - begun_s) < seconds:
+        if stop.wait(min(_SLICE_S, seconds - ran_s)):
+            return False
+        for name, process in nodes.items():
+            if process.poll() is not None:
+                raise EdgeError(f"the node '{name}' ended by itself after {ran_s:.0f} s")
+        advance(int(ran_s), int(seconds + more_s))
+    return True
+
+
+@contextmanager
+def _rates(delivery: DeliveryConfig) -> Iterator[dict[str, list[float]]]:
+    """Listen to the frames per second that each node says it has looked at."""
+    rates: dict[str, list[float]] = {node: [] for node in _GATES}
+
+    def take(event: Event) -> None:
+        if isinstance(event.body, Health) and event.node in rates:
+            rates[event.node] += [camera.fps for camera in event.body.cameras.values() if camera.fps is not None]
+
+    done = threading.Event()
+    subscriber = Subscriber(delivery, take, clock=SystemClock(), node="+")
+    listening = threading.Thread(target=subscriber.run, args=(done,), name="bench-listener")
+    listening.start()
+    try:
+        yield rates
+    finally:
+        done.set()
+        listening.join()

@@ -110,8 +110,9 @@ def _compared(found: Comparison) -> Table:
 
 def _still(still: StillRun) -> Table:
     table = _table(f"an empty scene at {still.camera_fps:g} frames/s, with and without the gate", "", "")
-    table.add_row("processor with the gate, beside without", f"{still.ratio:.2f} (1/{1 / max(still.ratio, 1e-3):.0f})")
+    table.add_row("processor for a frame with the gate, beside without", f"1/{1 / max(still.ratio, 1e-3):.1f}")
     table.add_row("processor", f"{still.gated_share:.1%} and {still.always_share:.1%} of one core")
+    table.add_row("frames/s processed", f"{still.gated_fps:g} and {still.always_fps:g}")
     return table
 
 

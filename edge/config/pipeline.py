@@ -67,7 +67,7 @@ class GateConfig(Section):
         description="auto: for cameras that stand still (camera.moving); on: for all; off: the model looks at every frame",
     )
     look_every_s: float = Field(
-        2.0, ge=0.1, le=60.0, description="longest pause between two looks at a scene where nothing moves"
+        4.0, ge=0.1, le=60.0, description="longest pause between two looks at a scene where nothing moves"
     )
     hold_s: float = Field(
         1.0, ge=0.0, le=60.0, description="the model goes on looking for this long after the last motion"
