@@ -24,6 +24,7 @@ from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.station.archive import Archive
 from edge.station.database import backup
+from edge.station.door import Door
 from edge.station.hearing import Hearing
 from edge.station.hub import Hub
 from edge.station.settings import StationConfig, base_map, token
@@ -40,6 +41,7 @@ _JUDGE_EVERY_S = 1.0
 _EXPIRE_EVERY_S = 3600.0
 _DAY_S = 86_400.0
 _BACKLOG = 128
+_MAX_HEAD_BYTES = 16_384
 _READERS = 8  # fewer than the connections that SQLAlchemy keeps, so that none waits for one
 _GOODBYE_S = 2
 
@@ -166,6 +168,8 @@ class _Web:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=Door,
+                h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -8,6 +8,7 @@ something must be JSON and come from our own origin, so that a form on somebody 
 
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -18,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "edge_station"
 MAX_BODY_BYTES = 16_384
-_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -55,7 +55,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._token is None and _without_port(host) not in _LOOPBACK_NAMES:
+        if self._token is None and not _is_loopback(host):
             return _no(421, "this station answers to 127.0.0.1 and localhost only; set web.token_file to change that")
         if scope["method"] not in ("GET", "HEAD"):
             origin = headers.get("origin")
@@ -63,7 +63,11 @@ class Gate:
                 return _no(403, "requests that change something must come from this station's own page")
             if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
                 return _no(415, "send application/json")
-            if int(headers.get("content-length") or MAX_BODY_BYTES + 1) > MAX_BODY_BYTES:
+            # beside a transfer-encoding a content-length says nothing: the body could be of any size
+            if (
+                "transfer-encoding" in headers
+                or int(headers.get("content-length") or MAX_BODY_BYTES + 1) > MAX_BODY_BYTES
+            ):
                 return _no(413, f"send at most {MAX_BODY_BYTES} bytes, with their number in content-length")
         if self._token is not None and scope["path"].startswith("/api/") and scope["path"] != "/api/v1/session":
             given = headers.get("authorization", "").removeprefix("Bearer ").strip()
@@ -91,8 +95,13 @@ def same(given: str, right: str) -> bool:
     return hmac.compare_digest(given.encode(), right.encode())
 
 
-def _without_port(host: str) -> str:
-    return host if host.endswith("]") else host.rpartition(":")[0] or host
+def _is_loopback(host: str) -> bool:
+    """Tell whether a Host header names this machine by an address, which no foreign name server can say, or localhost."""
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    try:
+        return name == "localhost" or ipaddress.ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _no(status: int, why: str) -> JSONResponse:

@@ -1,5 +1,6 @@
 """What a request asks for, checked: filters and pages in its address, and the JSON of its body."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -7,10 +8,14 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from edge.station.archive import MAX_PAGE, Wanted
+from edge.station.changes import UnknownAlertError
 from edge.station.questions import Question
 from edge.station.rows import PRIORITIES
 
 _PAGE_ALERTS = 100
+_BODY_S = 10.0
+_FILTER_CHARS = 300
+_MAX_NUMBER = 2**63 - 1  # what a database can count
 _HANDLED = ("open", "acknowledged", "dismissed")
 _Q = TypeVar("_Q", bound=Question)
 
@@ -18,7 +23,11 @@ _Q = TypeVar("_Q", bound=Question)
 async def question(request: Request, kind: type[_Q]) -> _Q:
     """Read the body as ``kind``; raises ``ValueError`` with the field that is wrong."""
     try:
-        return kind.model_validate_json(await request.body())
+        async with asyncio.timeout(_BODY_S):
+            body = await request.body()
+        return kind.model_validate_json(body)
+    except TimeoutError:
+        raise ValueError(f"the rest of the request did not come within {_BODY_S:g} s") from None
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
@@ -26,8 +35,19 @@ async def question(request: Request, kind: type[_Q]) -> _Q:
 
 
 def key_of(request: Request) -> tuple[str, str]:
-    """Read node and alert id from the path."""
-    return request.path_params["node"], request.path_params["alert_id"]
+    """Read node and alert id from the path; raises ``UnknownAlertError`` for what can be none."""
+    key = request.path_params["node"], request.path_params["alert_id"]
+    if "\0" in key[0] + key[1]:
+        raise UnknownAlertError
+    return key
+
+
+def number_of(request: Request) -> int:
+    """Read the number of a trouble from the path; raises ``UnknownAlertError`` for what can be none."""
+    number = int(request.path_params["number"])
+    if number > _MAX_NUMBER:
+        raise UnknownAlertError
+    return number
 
 
 def limit_of(request: Request) -> int:
@@ -44,6 +64,8 @@ def limit_of(request: Request) -> int:
 def wanted_of(request: Request) -> Wanted:
     """Read the filters; raises ``ValueError`` with the one that is wrong."""
     given = request.query_params
+    if any("\0" in value or len(value) > _FILTER_CHARS for value in given.values()):
+        raise ValueError(f"a filter has at most {_FILTER_CHARS} characters, and none that no text has")
     wrong = set(given) - {"node", "camera", "priority", "handled", "min_count", "from", "to", "limit", "before"}
     if wrong:
         raise ValueError(f"{min(wrong)}: no such filter")

@@ -60,11 +60,12 @@ def open_engine(url: str) -> Engine:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"store.url {url}: {error}") from error
-    engine = create_engine(url, connect_args={"timeout": BUSY_S})
+    # The connection used last is used first: each has a cache of its own, and five warm ones are memory for nothing.
+    engine = create_engine(url, connect_args={"timeout": BUSY_S}, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def _tune(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -16000", "temp_store = MEMORY"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -4000", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

@@ -22,6 +22,7 @@ from edge.delivery.loglimit import LimitedLog
 from edge.delivery.messages import Arrival, Caller, Wake
 from edge.delivery.mqtt import Dialer, Link
 from edge.delivery.wire import (
+    About,
     AlertEvent,
     Topics,
     parse_about,
@@ -217,6 +218,8 @@ class Ingest:
             body = _PARSERS[kind[0]](arrival.payload)
             if isinstance(body, AlertEvent | SightEvent) and body.source != f"edge/{node}/cam/{body.data.camera}":
                 raise ValueError("source: another node or camera than the topic's or the data's")  # noqa: TRY301
+            if isinstance(body, About) and body.node != node:
+                raise ValueError("node: another one than the topic's")  # noqa: TRY301
         except ValueError as error:
             self._refuse(arrival.topic, str(error))
             return None

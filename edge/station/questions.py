@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Who = Annotated[str, Field(min_length=1, max_length=80, description="name or desk of the operator")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
+_NO_NUL = r"^[^\x00]*$"  # PostgreSQL holds no such text
+Who = Annotated[str, Field(min_length=1, max_length=80, pattern=_NO_NUL, description="name or desk of the operator")]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=_NO_NUL)]
 
 
 class Question(BaseModel):
@@ -25,7 +26,9 @@ class Dismissal(Question):
     """Somebody says that it is nothing."""
 
     who: Who
-    reason: Annotated[str, Field(min_length=1, max_length=300, description="why it is nothing, e.g. deer")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=300, pattern=_NO_NUL, description="why it is nothing, e.g. deer")
+    ]
 
 
 class Note(Question):

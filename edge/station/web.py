@@ -21,7 +21,7 @@ from edge.clock import Clock
 from edge.delivery.wire import iso_utc
 from edge.station import access, export, questions
 from edge.station.archive import Archive
-from edge.station.asked import key_of, limit_of, question, wanted_of
+from edge.station.asked import key_of, limit_of, number_of, question, wanted_of
 from edge.station.changes import UnknownAlertError
 from edge.station.deeds import Deed
 from edge.station.hearing import Hearing
@@ -110,7 +110,7 @@ class Site:
     async def acknowledge_trouble(self, request: Request) -> Response:
         """Say that one knows of a trouble."""
         asked = await question(request, questions.Acknowledgement)
-        number = int(request.path_params["number"])
+        number = number_of(request)
         self._hub.note(
             await asyncio.to_thread(
                 self._store.acknowledge_trouble, number, who=asked.who, note=asked.note, utc_s=self._clock.utc_s()
