@@ -13,9 +13,9 @@ from pathlib import Path
 from edge.capture.video import VideoReader
 from edge.errors import CameraError
 
-_CLIP = re.compile(r"^\d{8}T\d{6}Z-[a-z0-9-]+(-[0-9A-Z]{26})+\.mkv$")
-_PART = re.compile(r"^\.(\d{8}T\d{6}Z-[a-z0-9-]+(?:-[0-9A-Z]{26})+)\.part\.mkv$")
-_MOST_IDS = 6  # a file's name ends at 255 bytes
+_CLIP = re.compile(r"^\d{8}T\d{6}\.\d{3}Z-[a-z0-9-]+(-[0-9A-Z]{26})+\.mkv$")
+_PART = re.compile(r"^\.(\d{8}T\d{6}\.\d{3}Z-[a-z0-9-]+(?:-[0-9A-Z]{26})+)\.part\.mkv$")
+MOST_IDS = 6  # in one name: a file's ends at 255 bytes
 
 
 class ClipFolder:
@@ -106,7 +106,7 @@ class ClipFolder:
 
 def _stem(camera: str, start_utc_s: float, alert_ids: Sequence[str]) -> str:
     began = datetime.fromtimestamp(start_utc_s, UTC)
-    return "-".join([f"{began:%Y%m%dT%H%M%SZ}", camera, *alert_ids[:_MOST_IDS]])
+    return "-".join([f"{began:%Y%m%dT%H%M%S}.{began.microsecond // 1000:03d}Z", camera, *alert_ids[:MOST_IDS]])
 
 
 def _playable(part: Path) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.capture.video_writer import VideoWriter
-from edge.clip_folder import ClipFolder
+from edge.clip_folder import MOST_IDS, ClipFolder
 from edge.clock import Clock
 from edge.config.recorder import RecorderConfig
 from edge.errors import CameraError
@@ -177,11 +177,14 @@ class ClipRecorder:
         tape = self._tapes.setdefault(alert.camera, _CameraTape())
         if alert.phase == "end":
             tape.going_on.pop(alert.alert_id, None)
-            tape.over_s = alert.group.last_seen_s
+            tape.over_s = max(tape.over_s, alert.group.last_seen_s)
         else:
             tape.going_on[alert.alert_id] = None
             if tape.clip and alert.alert_id not in tape.clip.alert_ids:
-                tape.clip.alert_ids.append(alert.alert_id)
+                if len(tape.clip.alert_ids) == MOST_IDS:
+                    self._end(tape)  # the next frame begins another, whose name has room
+                else:
+                    tape.clip.alert_ids.append(alert.alert_id)
 
     def _add(self, tape: _CameraTape, frame: Frame) -> None:
         if tape.clip and self._is_over(tape, tape.clip, frame):
@@ -217,7 +220,7 @@ class ClipRecorder:
 
     def _begin(self, tape: _CameraTape) -> None:
         frames, tape.before, tape.before_bytes = tape.before, deque(), 0
-        first, alert_ids = frames[0], list(tape.going_on)
+        first, alert_ids = frames[0], list(tape.going_on)[-MOST_IDS:]
         try:
             self._make_room()
             part = self._folder.begin(first.camera, first.captured_utc_s, alert_ids[0])

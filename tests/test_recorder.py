@@ -76,7 +76,7 @@ def test_a_clip_holds_what_came_before_the_alert_and_after_its_end(tmp_path, clo
     frames = [frame(index, dtype=dtype) for index in range(90)]
     film(clips, clock, frames, {40: [alert("new")], 60: [alert("update")], 70: [alert("end", at_s=6.5)]})
     (clip,) = recorded(tmp_path / "clips")
-    assert clip.name == f"20260203T131602Z-north-{ID.format(1)}.mkv"
+    assert clip.name == f"20260203T131602.000Z-north-{ID.format(1)}.mkv"
     played = seen(clip)
     assert [one.captured_utc_s for one in played] == pytest.approx(
         [one.captured_utc_s for one in frames[20:76]], abs=2e-3
@@ -101,6 +101,25 @@ def test_two_alerts_at_once_share_a_clip_that_names_both(tmp_path, clock):
     (clip,) = recorded(tmp_path / "clips")
     assert clip.name.endswith(f"-{ID.format(1)}-{ID.format(2)}.mkv")
     assert len(seen(clip)) == 51
+
+
+def test_every_alert_stands_in_the_name_of_a_clip_however_many_there_are(tmp_path, clock):
+    """A name holds six; the seventh alert begins another clip, and no frame is lost between the two."""
+    clips = recorder(tmp_path, clock)
+    film(clips, clock, [frame(index) for index in range(40)], {index: [alert("new", index)] for index in range(9)})
+    clips.finish()
+    made = recorded(tmp_path / "clips")
+    assert all(any(ID.format(number) in clip.name for clip in made) for number in range(9))
+    assert sum(len(seen(clip)) for clip in made) == 40
+
+
+def test_clips_that_begin_in_the_same_second_are_two(tmp_path, clock):
+    """A camera that changes its size at once does not overwrite its own clip."""
+    clips = recorder(tmp_path, clock)
+    for index in range(4):
+        film(clips, clock, [frame(index, height=H + 2 * index)], {0: [alert("new")]})
+    clips.finish()
+    assert len(recorded(tmp_path / "clips")) == 4
 
 
 def test_cameras_are_recorded_each_for_itself(tmp_path, clock):
@@ -272,10 +291,10 @@ def test_a_kill_in_the_middle_leaves_a_clip_that_plays(tmp_path, clock):
     process.wait()
     folder = tmp_path / "clips"
     assert recorded(folder) == []
-    (folder / f".20260203T131602Z-north-{ID.format(7)}.part.mkv").write_bytes(b"cut at once")
+    (folder / f".20260203T131602.000Z-north-{ID.format(7)}.part.mkv").write_bytes(b"cut at once")
     recorder(tmp_path, clock)
     (clip,) = folder.iterdir()
-    assert clip.name == f"20260203T131600Z-north-{ID.format(1)}.mkv"
+    assert clip.name == f"20260203T131600.000Z-north-{ID.format(1)}.mkv"
     played = []
     with contextlib.suppress(CameraError), Footage(clip) as footage:  # its end may be told as damaged
         played.extend(footage)
