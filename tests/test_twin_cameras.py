@@ -21,7 +21,7 @@ def test_the_same_scene_at_8_and_16_bits_gives_the_same_groups(name, until_s):
     config, clip = Config(), SAMPLES / f"{name}.mkv"
     detector, camera = load_detector(config, Path()), footage_camera(clip)
     twins = [pipeline_for(clip, config, camera, detector) for _ in range(2)]
-    told, stories = [], [dict(), dict()]
+    told, stories = [], [{}, {}]
     with Footage(clip) as footage:
         limits = None
         for frame in footage:
