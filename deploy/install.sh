@@ -22,7 +22,8 @@
 # /etc/edge/pki           certificates
 # /var/lib/edge           the only folder the service writes
 #
-# Tests set EDGE_ROOT (everything below this folder, no users) and EDGE_SYSTEMCTL (another systemctl).
+# Tests set EDGE_ROOT (everything below this folder, no users), EDGE_SYSTEMCTL (another systemctl), EDGE_PYTHON (the only
+# Python to try) and EDGE_SETTLE_S (how long an upgrade must stay up).
 set -euo pipefail
 umask 022
 
@@ -36,7 +37,7 @@ readonly PACKAGE=edge-thermal
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
 readonly HERE
 
-WHEELS='' BROKER='' WITH_BROKER='' CERTIFICATES='' NODE='' SOURCE='' DRY='' PURGE='' ARCH='' BUNDLE=''
+WHEELS='' BROKER='' BROKER_HOST='' BROKER_PORT='' WITH_BROKER='' CERTIFICATES='' NODE='' SOURCE='' DRY='' PURGE='' ARCH='' BUNDLE=''
 DEMO='' TOOLS='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
 
 say() { printf '==> %s\n' "$*"; }
@@ -255,7 +256,7 @@ build_release() {
 }
 
 pip_install() {
-  local target=$1 from=() package=$PACKAGE constraints log=$WORK/pip.log
+  local target=$1 from=() package=$PACKAGE constraints said
   if [ -n "$WHEELS" ]; then
     from=(--no-index --find-links "$WHEELS")
     constraints=$WHEELS/constraints.txt
@@ -267,10 +268,11 @@ pip_install() {
     constraints=$tree/constraints.txt
   fi
   cat "$constraints" >"$WORK/constraints.txt" 2>/dev/null || true # a folder of wheels needs none
-  if ! TMPDIR=$WORK PYTHONPATH=$(pip_of "$PYTHON") "$target/bin/python" -m pip --disable-pip-version-check --no-input install --no-cache-dir -q \
-    "${from[@]}" -c "$WORK/constraints.txt" "$package$TOOLS" >"$log" 2>&1; then
-    tail -15 "$log" >&2
-    why_pip_failed "$log"
+  # what it says is kept in memory: the disk may be what is full
+  if ! said=$(TMPDIR=$WORK PYTHONPATH=$(pip_of "$PYTHON") "$target/bin/python" -m pip --disable-pip-version-check --no-input \
+    install --no-cache-dir -q "${from[@]}" -c "$WORK/constraints.txt" "$package$TOOLS" 2>&1); then
+    tail -15 <<<"$said" >&2
+    why_pip_failed "$said"
   fi
 }
 
@@ -282,7 +284,7 @@ copy_source() {
 }
 
 why_pip_failed() {
-  if grep -q 'No space left' "$1"; then die "the disk is full; what ran before still runs"; fi
+  if [[ $1 == *'No space left'* ]]; then die "the disk is full; what ran before still runs"; fi
   if [ -n "$WHEELS" ]; then
     die "the wheels in $WHEELS do not fit this box ($(uname -m), $("$PYTHON" -V)); make the folder for it:
   deploy/install.sh bundle DIR --arch $(uname -m) --python $("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
@@ -308,6 +310,26 @@ give() { # give GROUP MODE PATH...
   shift 2
   chmod "$mode" "$@"
   [ -n "$ROOT" ] || chown "root:$group" "$@"
+}
+
+# HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; said before anything is built.
+read_broker() {
+  local rest=''
+  case $BROKER in
+  '') return ;;
+  \[*\]*)
+    BROKER_HOST=${BROKER#\[}
+    BROKER_HOST=${BROKER_HOST%%\]*}
+    rest=${BROKER#*\]}
+    ;;
+  *:*:*) die "--broker $BROKER: put an IPv6 address into brackets: [$BROKER]" ;;
+  *)
+    BROKER_HOST=${BROKER%%:*}
+    rest=${BROKER#"$BROKER_HOST"}
+    ;;
+  esac
+  BROKER_PORT=${rest#:}
+  [[ -n $BROKER_HOST && $BROKER_PORT =~ ^[0-9]*$ ]] || die "--broker $BROKER: say HOST or HOST:PORT"
 }
 
 write_settings() {
@@ -361,7 +383,12 @@ PY
   fi
   [ -n "$name" ] || name=$(hostname -s 2>/dev/null || cat /etc/hostname)
   name=$(printf %s "$name" | tr 'A-Z_. ' 'a-z---' | tr -cd 'a-z0-9-' | sed 's/^-*//; s/-*$//')
-  printf %s "${name:-node-1}"
+  case $name in
+  '' | localhost | raspberrypi | debian | ubuntu | jetson | nvidia-desktop) # two of them on one broker would be one
+    name=${name:-node}-$(cut -c1-4 /etc/machine-id 2>/dev/null || echo 1)
+    ;;
+  esac
+  printf %s "$name"
 }
 
 # The [[camera]] table: what was said, else the first camera that edge can read, else whichever comes first one day.
@@ -400,14 +427,10 @@ toml() {
 }
 
 first_settings() {
-  local host=127.0.0.1 port=1883 node camera
+  local host=${BROKER_HOST:-127.0.0.1} port=$BROKER_PORT node camera
   node=$(node_name) || exit 1
   camera=$(camera_table) || exit 1
-  [ -z "$CERTIFICATES" ] || port=8883
-  if [ -n "$BROKER" ]; then
-    host=${BROKER%:*}
-    case $BROKER in *:*) port=${BROKER##*:} ;; esac
-  fi
+  [ -n "$port" ] || port=$([ -n "$CERTIFICATES" ] && echo 8883 || echo 1883)
   cat <<T
 # Written once by deploy/install.sh; yours from now on, upgrades leave it alone.
 # Every setting: edge check-config --reference. After a change: edge check-config $CONFIG && sudo systemctl restart edge
@@ -446,7 +469,7 @@ with_broker() {
   if ! command -v mosquitto >/dev/null && [ ! -x /usr/sbin/mosquitto ]; then
     apt_install mosquitto || die "apt-get could not install mosquitto; connect the box, or name a broker elsewhere: --broker HOST"
   fi
-  "$SYSTEMCTL" enable --now mosquitto
+  "$SYSTEMCTL" enable -q --now mosquitto 2>/dev/null || die "mosquitto does not start: journalctl -u mosquitto"
 }
 
 point() { # point NAME RELEASE: in one step, so there is always one
@@ -469,6 +492,14 @@ start_service() {
   "$SYSTEMCTL" restart edge
 }
 
+# An upgrade must also live through its first frames, which a processor may refuse.
+stays_up() {
+  local pid
+  pid=$("$SYSTEMCTL" show -p MainPID --value edge)
+  sleep "${EDGE_SETTLE_S:-10}"
+  [ "$("$SYSTEMCTL" show -p MainPID --value edge)" = "$pid" ]
+}
+
 switch() {
   local before
   before=$(pointed current)
@@ -486,8 +517,11 @@ switch() {
   mkdir -p "$(dirname "$LINK")"
   if [ ! -e "$LINK" ] || [ -L "$LINK" ]; then ln -sfn "$OPT/current/bin/edge" "$LINK"; fi
   if start_service; then
-    [ "$before" = "$RELEASE" ] || [ -z "$before" ] || point previous "$before"
-    return
+    if [ -z "$before" ] || [ "$before" = "$RELEASE" ]; then return; fi
+    if stays_up; then
+      point previous "$before"
+      return
+    fi
   fi
   "$SYSTEMCTL" --no-pager --lines=15 status edge >&2 || true
   if [ -z "$before" ] || [ "$before" = "$RELEASE" ]; then
@@ -560,6 +594,7 @@ lock() {
 
 do_install() {
   check_machine "$@"
+  read_broker
   find_origin
   [ -f "$HERE/edge.service" ] || die "$HERE/edge.service is missing: the script and the unit belong together"
   lock

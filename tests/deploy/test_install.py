@@ -46,7 +46,13 @@ def main():
 
 
 def wheel(
-    folder: Path, version: str, *, cameras: str = '{"cameras": []}', refuses: bool = False, needs: str = ""
+    folder: Path,
+    version: str,
+    *,
+    cameras: str = '{"cameras": []}',
+    refuses: bool = False,
+    needs: str = "",
+    filler_mb: int = 0,
 ) -> Path:
     """Write a wheel called edge-thermal into ``folder``: a command that says its version and the cameras it was given."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +62,7 @@ def wheel(
     )
     with zipfile.ZipFile(folder / f"edge_thermal-{version}-py3-none-any.whl", "w") as file:
         file.writestr("edge_stand_in.py", PROGRAM.format(version=version, cameras=cameras, refuses=refuses))
+        file.writestr("filler", os.urandom(filler_mb * 1_000_000))
         file.writestr(f"{info}/METADATA", metadata)
         file.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -79,6 +86,9 @@ class Box:
         self.systemctl.write_text(
             f"""#!/bin/bash
 echo "$@" >> "{self.root}/asked"
+if [ "$1" = show ]; then
+  case $(readlink "{self.root}/opt/edge/current") in *3.0-*) date +%N ;; *) echo 77 ;; esac
+fi
 [ "$1" = restart ] || exit 0
 case $(readlink "{self.root}/opt/edge/current") in *$(cat "{self.root}/refuses" 2>/dev/null || echo nothing)*) exit 1 ;; esac
 """
@@ -92,6 +102,7 @@ case $(readlink "{self.root}/opt/edge/current") in *$(cat "{self.root}/refuses" 
             "EDGE_ROOT": str(self.root),
             "EDGE_SYSTEMCTL": str(self.systemctl),
             "EDGE_PYTHON": sys.executable,
+            "EDGE_SETTLE_S": "0.05",
             "PIP_CONFIG_FILE": "/dev/null",
             **self.extra,
         }
@@ -212,6 +223,9 @@ def test_an_upgrade_that_fails_leaves_the_old_release_running(box, wheels):
     failed = box.install("--wheels", wheels("2.0"))
     assert failed.returncode == 1
     assert "runs again" in failed.stderr
+    dying = box.install("--wheels", wheels("3.0"))  # systemctl gives it another process number each time it looks
+    assert dying.returncode == 1
+    assert "runs again" in dying.stderr
     refused = box.install("--wheels", wheels("2.1", refuses=True))
     assert refused.returncode == 1
     assert "no longer a setting" in refused.stderr
@@ -272,6 +286,39 @@ def test_a_dry_run_does_nothing(box, wheels):
     assert sorted(box.root.rglob("*")) == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root, to mount a small disk")
+def test_a_disk_that_fills_up_leaves_what_was_there(box, wheels):
+    """It said it had room, and had not: the half release is gone again, and the old one is untouched."""
+    folder = wheels("2.0", filler_mb=6)
+    tool = box.root / "bin/df"
+    script = f"""mount -t tmpfs -o size=3m tmpfs "{box.root}/opt" && mkdir -p "{box.root}/opt/edge/releases/old"
+    echo kept > "{box.root}/opt/edge/releases/old/complete"
+    bash "{SCRIPT}" --wheels "{folder}"; status=$?
+    find "{box.root}/opt/edge" -type f ! -name lock; exit $status"""
+    (box.root / "opt").mkdir()
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho head; echo 'disk 9999 0 9999 0% /'\n")
+    tool.chmod(0o755)
+    environment = box.environment() | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
+    command = ["unshare", "-m", "bash", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the disk is full" in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("/")] == [
+        f"{box.root}/opt/edge/releases/old/complete"
+    ]
+
+
+def test_without_a_network_the_folder_of_wheels_is_named(box):
+    """From a checkout, with no index to ask."""
+    box.extra["PIP_NO_INDEX"] = "1"
+    done = box.install()
+    assert done.returncode == 1
+    assert "--wheels DIR" in done.stderr
+    assert box.releases() == set()
+    assert list((box.root / "opt/edge").glob("work.*")) == []
+
+
 def test_two_installations_at_once_are_refused(box, wheels):
     """The second says so and leaves the first alone."""
     (box.root / "opt/edge").mkdir(parents=True)
@@ -290,6 +337,9 @@ def test_two_installations_at_once_are_refused(box, wheels):
         (("--wheels",), 1, "a value is missing"),
         (("--what",), 2, "unknown: --what"),
         (("rollback",), 1, "no release before"),
+        (("--broker", "host:port"), 1, "HOST:PORT"),
+        (("--broker", ":1883"), 1, "HOST:PORT"),
+        (("--broker", "fe80::1"), 1, "brackets"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_done(box, words, status, said):
