@@ -38,7 +38,6 @@ CREATE TABLE handled (key TEXT PRIMARY KEY, told BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counter VALUES ('last_seq', 0);
 """
-_CACHE_KB = 1024  # of pages; the usual 2 MB fill slowly with the alerts of hours, which looks like a leak
 _DONE = "SELECT seq FROM message WHERE done_utc_s IS NOT NULL ORDER BY seq LIMIT ?"
 _SUPERSEDED = """
 SELECT seq FROM message AS old WHERE phase = 'update' AND done_utc_s IS NULL
@@ -90,7 +89,6 @@ class Store:
         ask("PRAGMA synchronous = FULL")
         ask(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         ask(f"PRAGMA journal_size_limit = {_WAL_PAGES * 4096}")
-        ask(f"PRAGMA cache_size = -{_CACHE_KB}")
         application, version = self._number("PRAGMA application_id"), self._number("PRAGMA user_version")
         if self._number("SELECT count(*) FROM sqlite_master") == 0:
             with self._transaction():
