@@ -152,6 +152,8 @@ class CameraLoop:
         if count is None or count == self._state.telemetry:
             return
         known, name = self._state.telemetry or TelemetryCount(), self._camera.camera_id
+        if self._state.telemetry is None and not self._config.moving:
+            self._log.warning("telemetry comes, but camera.moving is false: set it if this camera flies", camera=name)
         self._metrics.count(f"telemetry_read/{name}", count.read - known.read)
         self._metrics.count(f"telemetry_refused/{name}", count.refused - known.refused)
         if count.refused > known.refused:

@@ -215,8 +215,10 @@ class LiveVideo(_Held):
             return
         if not pictures:
             yield Arrived(None)
+        # where the container has no times (MJPEG over HTTP), FFmpeg counts pictures and calls them 25 a second
+        timed = not self._container.format.flags & av.format.Flags.no_timestamps.value
         for picture in pictures:
-            stamp_s = _seconds(picture.pts, picture.time_base)
+            stamp_s = _seconds(picture.pts, picture.time_base) if timed else None
             if picture.is_corrupt:
                 yield Arrived(stamp_s, damaged=True)
                 continue

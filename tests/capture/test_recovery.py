@@ -128,7 +128,7 @@ def flight(index: int) -> bytes:
     return packet({13: 48.0 + (index % 20) * 1e-3, 14: 11.5}, checksum=1 if index % 7 == 6 else None)
 
 
-def test_each_frame_of_a_drone_has_its_own_telemetry_and_wrong_checksums_are_counted(watch):
+def test_each_frame_of_a_drone_has_its_own_telemetry_and_wrong_checksums_are_counted(watch, caplog):
     """What the KLV of a frame's own time says, live over UDP; the frames of refused packets take the nearest."""
     port = free_port()
     feed = UdpFeed(port, Show(klv=flight))
@@ -141,6 +141,7 @@ def test_each_frame_of_a_drone_has_its_own_telemetry_and_wrong_checksums_are_cou
         assert abs(shown - ground_of(number)) < 8.0 or abs(abs(shown - ground_of(number)) - 95) < 8.0  # one off at most
         exact += abs(shown - ground_of(number)) < 2.5
     assert exact / len(frames) > 0.8  # six in seven
+    assert any("camera.moving" in record.getMessage() for record in caplog.records)
     count = watched.state.telemetry
     assert count.why == "the checksum is wrong"
     assert count.refused / (count.read + count.refused) == pytest.approx(1 / 7, abs=0.05)
@@ -220,6 +221,19 @@ def test_an_http_camera_is_opened_again(watch, kind):
     camera.show.silent = False
     assert watched.back_after_s() < BACK_S
     in_order(watched)
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "ts"])
+def test_times_are_those_of_the_world_whatever_the_container_says_of_them(watch, kind):
+    """MJPEG has no times, and FFmpeg makes some up: 20 pictures of a second took a second, and are not called old."""
+    camera = HttpCamera(Show())
+    watched = watch(camera.url(kind), camera)
+    watched.frames(5)
+    watched.frames(60)
+    times = [(taken_s, frame.t_s) for taken_s, frame in watched.seen]
+    took_s, said_s = (times[-1][one] - times[4][one] for one in (0, 1))
+    assert said_s == pytest.approx(took_s, rel=0.1)
+    assert max(taken_s - t_s for taken_s, t_s in times[5:]) < 0.5
 
 
 @pytest.mark.parametrize("kind", ["mjpeg", "ts"])
