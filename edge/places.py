@@ -6,7 +6,7 @@ and north of an origin. What is not known is ``None``.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _EQUATOR_RADIUS_M = 6378137.0  # WGS 84, NIMA TR8350.2
 _FLATTENING = 1 / 298.257223563
@@ -79,6 +79,66 @@ class Telemetry:
     vfov_deg: float | None = None
     corners: tuple[LatLon, LatLon, LatLon, LatLon] | None = None
     utc_s: float | None = None
+
+
+_MOST_TURN_DEG = 45.0  # between two words on the pose: more is no turn but a camera that looked straight down
+_MOST_SPEED_M_S = 150.0  # of a carrier: more is a fault of its receiver
+_METRES_A_DEGREE = 111_320.0
+_MOVES = ("lat_deg", "alt_m", "height_m", "tilt_deg")
+_TURNS = ("lon_deg", "heading_deg", "roll_deg")
+
+
+def between(one: Telemetry, other: Telemetry, share: float, *, apart_s: float) -> Telemetry:
+    """Give what a carrier would have told on its way: many tell once a second, and fly 15 m in it.
+
+    Args:
+        one: what it told first.
+        other: what it told next.
+        share: of the way from one to the other; above 1 the motion is taken to go on.
+        apart_s: time between the two.
+
+    Returns:
+        Telemetry with place, height and angles on the way; all else, and everything after a jump, is the nearer one's.
+    """
+    near = one if share < 0.5 else other  # noqa: PLR2004
+    if share <= 0.0 or share == 1.0 or not _is_a_way(one, other, apart_s):
+        return near
+    told = {}
+    for name in (*_MOVES, *_TURNS):
+        first, second = getattr(one, name), getattr(other, name)
+        if first is not None and second is not None:
+            step = second - first if name in _MOVES else _turn_deg(first, second)
+            told[name] = first + share * step
+    if "lat_deg" in told:
+        told["lat_deg"] = max(-90.0, min(90.0, told["lat_deg"]))
+    if "lon_deg" in told:
+        told["lon_deg"] = _turn_deg(0.0, told["lon_deg"])
+    corners = near.corners
+    if one.corners is not None and other.corners is not None:
+        first, second, third, fourth = (
+            (a[0] + share * (b[0] - a[0]), _turn_deg(0.0, a[1] + share * _turn_deg(a[1], b[1])))
+            for a, b in zip(one.corners, other.corners, strict=True)
+        )
+        corners = first, second, third, fourth
+    return replace(near, corners=corners, **told)
+
+
+def _is_a_way(one: Telemetry, other: Telemetry, apart_s: float) -> bool:
+    if apart_s <= 0.0:
+        return False
+    if one.lat_deg is not None and other.lat_deg is not None and one.lon_deg is not None and other.lon_deg is not None:
+        north_m = (other.lat_deg - one.lat_deg) * _METRES_A_DEGREE
+        east_m = _turn_deg(one.lon_deg, other.lon_deg) * _METRES_A_DEGREE * math.cos(math.radians(one.lat_deg))
+        if math.hypot(north_m, east_m) > _MOST_SPEED_M_S * apart_s:
+            return False
+    if one.heading_deg is None or other.heading_deg is None:
+        return True
+    return abs(_turn_deg(one.heading_deg, other.heading_deg)) <= _MOST_TURN_DEG
+
+
+def _turn_deg(start: float, end: float) -> float:
+    """Give the shorter way around from one angle to another, -180 to 180."""
+    return (end - start + 180.0) % 360.0 - 180.0
 
 
 @dataclass(frozen=True, slots=True)

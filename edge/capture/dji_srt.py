@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from edge.errors import CameraError
-from edge.places import Telemetry
+from edge.places import Telemetry, between
 
 _LARGEST_BYTES = 200_000_000
 _NEAREST_S = 1.5  # older models write one block a second
@@ -62,11 +62,15 @@ class SideFile:
         return len(self._told)
 
     def at(self, t_s: float) -> Telemetry | None:
-        """Give what was told at ``t_s``, or shortly before."""
+        """Give what was told at ``t_s``, or on the way from shortly before to the next word."""
         index = bisect_right(self._times_s, t_s + 1e-3) - 1  # times of frames are rounded, those of blocks are too
         if index < 0 or t_s - self._times_s[index] > _NEAREST_S:
             return None
-        return self._told[index]
+        start_s, told = self._times_s[index], self._told[index]
+        apart_s = self._times_s[index + 1] - start_s if index + 1 < len(self) else 0.0
+        if not 0.0 < apart_s <= 2 * _NEAREST_S:
+            return told
+        return between(told, self._told[index + 1], (t_s - start_s) / apart_s, apart_s=apart_s)
 
 
 def side_path(footage: Path) -> Path | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from edge.capture.st0601 import telemetry, value
-from edge.places import Telemetry, TelemetryCount
+from edge.places import Telemetry, TelemetryCount, between
 
 KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
 """Universal label of the UAS Datalink Local Set."""
@@ -99,12 +99,25 @@ class TelemetryTrack:
         self._kept.append((pts_s, told))
 
     def at(self, pts_s: float) -> Telemetry | None:
-        """Give the telemetry nearest to a frame, its clock set to the frame; ``None`` when there is none near enough."""
+        """Give what was told around a frame's time, carried to it; ``None`` when nothing was told near enough."""
         near = min(self._kept, key=lambda one: abs(one[0] - pts_s), default=None)
         if near is None or abs(near[0] - pts_s) > self._nearest_s:
             return None
-        told_s, told = near
-        return told if told.utc_s is None else replace(told, utc_s=told.utc_s + pts_s - told_s)
+        told = self._on_the_way(pts_s) or near[1]
+        return told if near[1].utc_s is None else replace(told, utc_s=near[1].utc_s + pts_s - near[0])
+
+    def _on_the_way(self, pts_s: float) -> Telemetry | None:
+        """Go between the two around a frame; live, the next is not there yet, and the last two lead on for one step."""
+        before = sorted((one for one in self._kept if one[0] <= pts_s), key=lambda one: one[0])[-2:]
+        after = min((one for one in self._kept if one[0] > pts_s), key=lambda one: one[0], default=None)
+        pair = [*before[-1:], after] if after is not None else before
+        if len(pair) < 2:  # noqa: PLR2004
+            return None
+        (first_s, first), (second_s, second) = pair
+        apart_s = second_s - first_s
+        if not 0.0 < apart_s <= 2 * self._nearest_s:
+            return None
+        return between(first, second, min((pts_s - first_s) / apart_s, 2.0), apart_s=apart_s)
 
 
 class KlvTrack:

@@ -65,7 +65,8 @@ def test_a_frame_finds_its_block_and_no_old_one():
     """The block that has begun, at most a second and a half ago."""
     told = SideFile(MODERN)
     assert told.at(-0.1) is None
-    assert told.at(0.9).height_m == 56.1
+    assert told.at(0.0).height_m == 56.1
+    assert told.at(0.5165).height_m == pytest.approx(56.6, abs=0.01)  # half way to the next
     assert told.at(1.0334).height_m == 57.1
     assert told.at(9.0) is None
 

@@ -193,14 +193,54 @@ def test_ten_thousand_damaged_packets_crash_nothing_and_are_counted():
 
 
 def test_each_frame_finds_the_telemetry_nearest_to_it():
-    """By presentation time; too old is none; a stream that begins again forgets the old one."""
+    """By presentation time, on the way between two; too old is none; a stream that begins again forgets the old one."""
     track, told = TelemetryTrack(nearest_s=0.5), Telemetry(lat_deg=1.0, lon_deg=2.0)
     assert track.at(0.0) is None
     for number in range(300):
         track.put(number * 0.1, replace(told, alt_m=float(number)))
-    assert track.at(20.04).alt_m == 200.0
-    assert track.at(20.06).alt_m == 201.0
+    assert track.at(20.04).alt_m == pytest.approx(200.4)
+    assert track.at(20.0).alt_m == pytest.approx(200.0)
     assert track.at(31.0) is None
     track.put(0.0, replace(told, alt_m=-1.0))
     assert track.at(0.1).alt_m == -1.0
     assert track.at(29.0) is None
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_drone_that_tells_its_place_once_a_second_is_followed_in_between(live):
+    """Eastward at 15 m/s over the antimeridian, turning through north: a metre and a degree, not fifteen and ten."""
+    origin, track = Origin(10.0, 179.9995), TelemetryTrack()
+
+    def truth(t_s: float) -> Telemetry:
+        lat, lon = origin.to_degrees(15.0 * t_s, 2.0 * t_s)
+        return Telemetry(
+            lat_deg=lat, lon_deg=lon, alt_m=100.0 + t_s, heading_deg=(330.0 + 10 * t_s) % 360, tilt_deg=-40.0
+        )
+
+    if not live:
+        for second in range(12):
+            track.put(float(second), truth(second))
+    for step in range(120):
+        t_s = step / 10
+        if live and step % 10 == 0:
+            track.put(t_s, truth(t_s))
+        if 1.0 <= t_s <= 11.0:
+            told, true = track.at(t_s), truth(t_s)
+            east_m, north_m = Origin(true.lat_deg, true.lon_deg).to_metres(told.lat_deg, told.lon_deg)
+            assert math.hypot(east_m, north_m) < 1.0
+            assert told.alt_m == pytest.approx(true.alt_m, abs=0.1)
+            assert (told.heading_deg - true.heading_deg + 180) % 360 - 180 == pytest.approx(0.0, abs=1.0)
+            assert abs(told.lon_deg) <= 180.0
+
+
+def test_a_jump_is_not_walked_through():
+    """A receiver's fault, a camera that swings through straight down: what is nearer counts, not the middle."""
+    here = Telemetry(lat_deg=48.0, lon_deg=11.0, heading_deg=0.0, tilt_deg=-89.0)
+    for there in (replace(here, lat_deg=48.1), replace(here, heading_deg=180.0), Telemetry(alt_m=3.0)):
+        track = TelemetryTrack()
+        track.put(0.0, here)
+        track.put(1.0, there)
+        assert track.at(0.4).lat_deg == 48.0
+        assert track.at(0.4).heading_deg == 0.0
+        assert track.at(0.6) == there
+        assert track.at(1.9) == there
