@@ -29,6 +29,7 @@ class MotionGate:
         self._looked_at_all_t_s = -math.inf
         self._moved_t_s: npt.NDArray[np.float64] = np.full((0, 0), -math.inf)
         self._all = True
+        self._moved_before = False
 
     def opens(self, motion: Motion, t_s: float, *, followed: bool) -> bool:
         """Decide whether the model looks at this frame.
@@ -45,9 +46,13 @@ class MotionGate:
             self._moved_t_s = np.full(motion.tiles.shape, -math.inf)
         if motion.moving:
             self._moved_t_s[motion.tiles > 0] = t_s
-        if motion.moving or motion.renewed or followed:
+        # one cell in one frame is the noise of a sensor with twenty thousand of them: looked at, but nothing to wait for
+        lasts = motion.moving > 1 or (motion.moving > 0 and self._moved_before)
+        self._moved_before = motion.moving > 0
+        if lasts or motion.renewed or followed:
             self._open_until_s = max(self._open_until_s, t_s + self._config.hold_s)
-        if t_s > self._open_until_s and t_s - self._looked_t_s < self._config.look_every_s:
+        rests = t_s > self._open_until_s and t_s - self._looked_t_s < self._config.look_every_s
+        if rests and not motion.moving:
             return False
         self._looked_t_s = t_s
         due = t_s - self._looked_at_all_t_s >= self._config.look_every_s

@@ -155,6 +155,15 @@ def test_it_looks_while_something_moves_and_a_second_longer():
     assert looks(gate, [(11.5, still(), False)]) == []
 
 
+def test_one_cell_in_one_frame_is_looked_at_once():
+    """A cell that goes on moving, small as a far head, keeps the gate open; a spark of noise does not."""
+    spark = Motion(1, renewed=False, tiles=np.ones((5, 7), np.uint8))
+    gate = MotionGate(CONFIG)
+    looks(gate, [(t / 10, still(), False) for t in range(100)])
+    assert looks(gate, [(10.1, spark, False), (10.2, still(), False), (10.3, still(), False)]) == [10.1]
+    assert looks(gate, [(10.4, spark, False), (10.5, spark, False), (11.4, still(), False)]) == [10.4, 10.5, 11.4]
+
+
 def test_it_stays_open_while_anybody_is_followed():
     """Somebody who sits still is looked at in every frame."""
     gate = MotionGate(CONFIG)

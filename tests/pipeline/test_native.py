@@ -193,6 +193,7 @@ def test_sanitizers_find_nothing(tmp_path):
     assert driven(tmp_path, compiler, SANITIZED) == driven(tmp_path, compiler, PLAIN)
 
 
+@pytest.mark.arm64
 def test_an_arm_processor_gives_the_same_bytes(tmp_path):
     """Compiled for aarch64 with NEON and run in emulation, the core gives the checksum that it gives here."""
     cross = shutil.which("aarch64-linux-gnu-g++")

@@ -47,6 +47,9 @@ class Ground:
         Args:
             frame: the same.
             ffc: the camera shows its shutter: that is no ground, and what it shows next is another picture.
+
+        Raises:
+            ValueError: the frame is of another size.
         """
         if ffc:
             self._was_shut = True
@@ -55,9 +58,12 @@ class Ground:
         if self._background is None or layout != self._layout:
             self._background, self._layout = new_background(cells_shape(*layout[0])), layout
             self._learnt = 0
+        cells = self._kernels.cells
+        if cells is None or cells.shape != self._background.ground.shape:
+            raise ValueError(f"a frame of {layout[0]} is not the one that was prepared last")
         opened, self._was_shut = self._was_shut, False
-        if opened and self._kernels.cells is not None:
-            np.multiply(self._kernels.cells, FINENESS, out=self._background.ground)
+        if opened:
+            np.multiply(cells, FINENESS, out=self._background.ground)
         weight = 0
         since_s = frame.t_s - self._learnt_t_s
         if since_s >= _LEARN_EVERY_S:

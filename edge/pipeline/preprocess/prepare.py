@@ -6,8 +6,10 @@ pass unchanged.
 """
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from edge.pipeline.preprocess.backend import make_kernels
 from edge.pipeline.preprocess.ground import Ground
 from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
 from edge.pipeline.preprocess.scaling import Places, places, resample
-from edge.records import Frame, FrameStats, Motion
+from edge.records import Frame, FrameStats, Motion, Pixels
 
 _PADDING = 114  # grey: neither warm nor cold
 
@@ -74,7 +76,9 @@ class Preprocessor:
         gain = Gain(config.low_percentile / 100, config.high_percentile / 100, config.min_span_counts, flip=black_hot)
         self._kernels = make(gain, watch=watch)
         self._learnt_t_s = 0.0
+        self._lock = threading.Lock()  # compiled code would write beyond memory that another thread lays out anew
         self._shape: tuple[int, ...] = (0, 0)
+        self._dtype: np.dtype[Any] | None = None
         self._zoom = 1.0
         self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
         self._picture: Grey = np.zeros((0, 0), np.uint8)
@@ -84,9 +88,20 @@ class Preprocessor:
         self._ground = Ground(self._kernels) if motion else None
 
     def apply(self, frame: Frame) -> Prepared:
-        """Prepare one frame."""
-        if frame.pixels.shape != self._shape:
-            self._lay_out(frame.height_px, frame.width_px)
+        """Prepare one frame.
+
+        Raises:
+            ValueError: its pixels are not (H, W) of uint8 or of uint16 in the machine's byte order, or there are none.
+        """
+        with self._lock:
+            return self._apply(frame)
+
+    def _apply(self, frame: Frame) -> Prepared:
+        if frame.pixels.shape != self._shape or frame.pixels.dtype != self._dtype:
+            _check(frame.pixels)
+            self._dtype = frame.pixels.dtype
+            if frame.pixels.shape != self._shape:
+                self._lay_out(frame.height_px, frame.width_px)
         learn = not frame.ffc  # what the shutter shows must not be learnt
         exposure = self._kernels.expose(frame.pixels, self._picture, weight=self._weight(frame.t_s), learn=learn)
         if learn:
@@ -104,8 +119,14 @@ class Preprocessor:
 
         Returns:
             None while the shutter is closed, and where no background is kept.
+
+        Raises:
+            ValueError: it is of another size than the frame that was prepared last.
         """
-        return self._ground.update(frame, ffc=ffc) if self._ground else None
+        if self._ground is None:
+            return None
+        with self._lock:
+            return self._ground.update(frame, ffc=ffc)
 
     def _weight(self, t_s: float) -> float:
         if self._smoothing_s == 0.0:
@@ -149,6 +170,13 @@ class Preprocessor:
             share_at_maximum=exposure.at_maximum / samples,
             noise=noise,
             sharpness=sharpness,
+        )
+
+
+def _check(pixels: Pixels) -> None:
+    if pixels.ndim != 2 or pixels.size == 0 or pixels.dtype not in (np.uint8, np.uint16):  # noqa: PLR2004
+        raise ValueError(
+            f"pixels must be (H, W) uint8 or uint16 with one pixel at least, not {pixels.shape} {pixels.dtype}"
         )
 
 
