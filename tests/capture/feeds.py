@@ -25,6 +25,7 @@ class Show:
         size: width and height; may be changed while it plays.
         silent: sends nothing at all.
         blank: sends sound and no pictures.
+        frozen: sends the same picture again and again (MJPEG).
         damage: share of transport packets, or pictures, in which bytes are changed.
         start_s: presentation time of the first picture.
         klv: gives the KLV of each picture, where there is any.
@@ -36,6 +37,7 @@ class Show:
         self.size = size
         self.silent = False
         self.blank = False
+        self.frozen = False
         self.damage = 0.0
         self.start_s = 0.0
         self.sound = False
@@ -218,11 +220,12 @@ class HttpCamera:
             self.show.play(request.wfile.write, container="mpegts" if kind == "ts" else "mp4")
 
     def _mjpeg(self, send: Callable[[bytes], Any]) -> None:
-        index, begun_s, show = 0, time.monotonic(), self.show
+        index, shown, begun_s, show = 0, 0, time.monotonic(), self.show
         while not show.closed.is_set():
             time.sleep(max(0.0, begun_s + index / FPS - time.monotonic()))
             if not show.silent:
-                jpeg = cv2.imencode(".jpg", picture(index, *show.size))[1].tobytes()
+                shown = shown if show.frozen else index
+                jpeg = cv2.imencode(".jpg", picture(shown, *show.size))[1].tobytes()
                 head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 send(head.encode() + show.hurt(jpeg, spare=200) + b"\r\n")
             index += 1

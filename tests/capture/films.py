@@ -32,10 +32,9 @@ class Encoder:
         self._codec.time_base, self._codec.framerate = Fraction(1, fps), Fraction(fps)
         self._codec.options = {"tune": "zerolatency", "preset": "ultrafast", "g": "5", "bf": "0"}
 
-    def encode(self, index: int, *, at: int | None = None) -> bytes:
-        """Give one access unit in Annex B form, in its own place or in another one."""
+    def encode(self, index: int) -> bytes:
+        """Give one access unit in Annex B form."""
         frame = frame_of(index, self._codec.width, self._codec.height)
-        frame.pts = index if at is None else at
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
 

@@ -24,7 +24,6 @@ class RtspCamera:
     Attributes:
         size: width and height; may be changed while it plays.
         silent: keeps the connection and sends nothing.
-        frozen: sends the same picture again and again.
         damage: share of packets in which bytes are changed.
         clock_offset_s: how far its sender reports are from this machine's clock; ``None``: it sends none.
         asked: what clients asked for, line by line.
@@ -34,7 +33,6 @@ class RtspCamera:
         """Listen; ``login`` is ``name:password``."""
         self.size = size
         self.silent = False
-        self.frozen = False
         self.damage = 0.0
         self.clock_offset_s: float | None = 0.0
         self.answer: Callable[[str, socket.socket], bool] = lambda _request, _link: False
@@ -122,7 +120,7 @@ class RtspCamera:
         return self._login is None or base64.b64encode(self._login.encode()).decode() in request
 
     def _play(self, link: socket.socket) -> None:
-        size, encoder, index, number, shown, begun_s = None, None, 0, 0, 0, time.monotonic()
+        size, encoder, index, number, begun_s = None, None, 0, 0, time.monotonic()
         while not self._closed.is_set():
             due_s = begun_s + index / FPS
             time.sleep(max(0.0, due_s - time.monotonic()))
@@ -135,8 +133,7 @@ class RtspCamera:
             stamp = index * _CLOCK_HZ // FPS & 0xFFFFFFFF
             if index % FPS == 0 and self.clock_offset_s is not None:
                 framed(link, 1, sender_report(stamp, time.time() + self.clock_offset_s))
-            shown = shown if self.frozen else index
-            payloads = [one for unit in units(encoder.encode(shown, at=index)) for one in packed(unit)]
+            payloads = [one for unit in units(encoder.encode(index)) for one in packed(unit)]
             for place, payload in enumerate(payloads):
                 marker = 0x80 if place == len(payloads) - 1 else 0
                 head = struct.pack("!BBHII", 0x80, 96 | marker, number & 0xFFFF, stamp, 0xEDCE)
