@@ -384,12 +384,19 @@ def tls_context(config: DeliveryConfig) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if config.tls_cert_file is not None:
         try:
-            context.load_cert_chain(config.tls_cert_file, config.tls_key_file)
+            context.load_cert_chain(config.tls_cert_file, config.tls_key_file, password=lambda: _no_passphrase(config))
         except (OSError, ssl.SSLError) as error:
             raise DeliveryError(
                 f"delivery.tls_cert_file {config.tls_cert_file}, delivery.tls_key_file {config.tls_key_file}: {error}"
             ) from error
     return context
+
+
+def _no_passphrase(config: DeliveryConfig) -> str:
+    """Refuse an encrypted key instead of asking whoever sits at a terminal: at a node nobody does."""
+    raise DeliveryError(
+        f"delivery.tls_key_file {config.tls_key_file}: is encrypted; a node needs it without a passphrase"
+    )
 
 
 def _why_not(error: BaseException, *, tls: bool) -> str:

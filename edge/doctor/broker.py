@@ -48,7 +48,7 @@ def check_broker(delivery: DeliveryConfig, node: str, *, clock: Clock, nodes: Se
     found = list(_own_certificate(delivery)) if delivery.tls else []
     try:
         sock = _reach(delivery)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that can be none, with empty or endless parts
         return [*found, Finding("broker", "fail", _unreached(delivery, error), _reach_cure(error))]
     with sock:
         found.append(Finding("broker", "pass", f"{delivery.host}:{delivery.port} answers"))
@@ -68,26 +68,28 @@ def _reach(delivery: DeliveryConfig) -> socket.socket:
     return socket.create_connection((delivery.host, delivery.port), timeout=min(delivery.connect_timeout_s, _CONNECT_S))
 
 
-def _unreached(delivery: DeliveryConfig, error: OSError) -> str:
-    place = f"{delivery.host}:{delivery.port}"
+def _unreached(delivery: DeliveryConfig, error: OSError | ValueError) -> str:
+    place = f"{delivery.host[:80]}:{delivery.port}"
     match error:
         case socket.gaierror():
-            return f"the name {delivery.host} is not found: {error.strerror}"
+            return f"the name {delivery.host[:80]} is not found: {error.strerror}"
+        case ValueError():
+            return f"{place} is no name of a host"
         case ConnectionRefusedError():
             return f"nobody listens on {place}"
         case TimeoutError():
             return f"{place} does not answer within {min(delivery.connect_timeout_s, _CONNECT_S):g} s"
         case _:
-            return f"{place}: {error.strerror or error}"
+            return f"{place}: {getattr(error, 'strerror', None) or error}"
 
 
-def _reach_cure(error: OSError) -> str:
+def _reach_cure(error: OSError | ValueError) -> str:
     match error:
-        case socket.gaierror():
+        case socket.gaierror() | ValueError():
             return "delivery.host, or the name server of this box"
         case ConnectionRefusedError():
             return "start the broker there; delivery.host and delivery.port"
-        case _ if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        case OSError() if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             return "this box has no way there: its network, its modem, its VPN"
         case _:
             return "a firewall, the network, or delivery.host and delivery.port"

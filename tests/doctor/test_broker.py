@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "deploy"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "delivery"))
@@ -179,10 +181,15 @@ def test_a_door_that_never_speaks_tls_is_given_up(tmp_path):
 
 @pytest.mark.parametrize(
     ("host", "told", "fix"),
-    [("no-such-host.invalid", "is not found", "delivery.host"), ("127.0.0.1", "nobody listens", "start the broker")],
+    [
+        ("no-such-host.invalid", "is not found", "delivery.host"),
+        ("127.0.0.1", "nobody listens", "start the broker"),
+        ("..", "is no name of a host", "delivery.host"),
+        ("a" * 300, "is no", "delivery.host"),
+    ],
 )
 def test_a_broker_that_is_not_there(host, told, fix):
-    """An unknown name and a closed port have different cures."""
+    """An unknown name, a closed port and what can be no name have different cures."""
     found = asked(DeliveryConfig(host=host, port=free_port()))["broker"]
     assert found.state == "fail"
     assert told in found.told
@@ -209,6 +216,24 @@ def test_files_that_are_no_certificates(tmp_path):
         assert found.state == "fail"
         assert told in found.told
         assert "tls_cert_file" in found.fix
+
+
+def test_an_encrypted_key_is_told_and_nobody_is_asked_for_a_passphrase(tmp_path):
+    """OpenSSL would ask at the terminal, and a service would wait there for ever."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    Authority(tmp_path, now=NOW).create("ours")
+    held = Authority(tmp_path, now=NOW).issue("node", "node-7")
+    locked = serialization.BestAvailableEncryption(b"sesame")
+    written = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    (held / "client.key").write_bytes(written)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        delivery = DeliveryConfig(
+            port=port, tls=True, tls_cert_file=f"{held}/client.crt", tls_key_file=f"{held}/client.key"
+        )
+        found = asked(delivery)["broker TLS"]
+    assert found.state == "fail"
+    assert "is encrypted" in found.told
 
 
 def test_nothing_is_left_at_the_broker(site):
