@@ -1,6 +1,7 @@
 """The machine: its clock, its disk where alerts wait, its power, heat and memory."""
 
 import contextlib
+import errno
 import os
 import shutil
 import statistics
@@ -63,7 +64,11 @@ def check_disk(delivery: DeliveryConfig) -> list[Finding]:
             free_mb = shutil.disk_usage(folder).free / _MB
             fsync_s, mb_s = _write(file)
     except OSError as error:
-        return [Finding("disk", "fail", f"{folder}: {error.strerror}", cure)]
+        cures = {
+            errno.ENOSPC: f"make room on {folder}",
+            errno.EROFS: "mount it for writing; a card does so by itself when it dies (dmesg), then replace it",
+        }
+        return [Finding("disk", "fail", f"{folder}: {error.strerror}", cures.get(error.errno or 0, cure))]
     told = f"{free_mb:.0f} MB free, an alert is safe after {1e3 * fsync_s:.0f} ms, {mb_s:.0f} MB/s"
     measured: dict[str, float | str] = {
         "free_mb": round(free_mb),

@@ -49,9 +49,15 @@ def test_a_disk_is_written_and_timed_and_left_clean(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.EROFS, "Read-only"), (errno.ENOSPC, "No space"), (errno.EIO, "error")]
+    ("number", "words", "cure"),
+    [
+        (errno.EROFS, "Read-only", "dmesg"),
+        (errno.ENOSPC, "No space", "make room"),
+        (errno.EIO, "error", "delivery.outbox_file"),
+        (errno.EACCES, "denied", "delivery.outbox_file"),
+    ],
 )
-def test_a_disk_that_refuses_is_told(tmp_path, monkeypatch, number, words):
+def test_a_disk_that_refuses_is_told(tmp_path, monkeypatch, number, words, cure):
     """A card that has switched itself to read-only, a full one and a dying one."""
 
     def refuse(*_, **__):
@@ -61,7 +67,7 @@ def test_a_disk_that_refuses_is_told(tmp_path, monkeypatch, number, words):
     (found,) = box.check_disk(DeliveryConfig(outbox_file=str(tmp_path / "outbox.sqlite")))
     assert found.state == "fail"
     assert words in found.told
-    assert "delivery.outbox_file" in found.fix
+    assert cure in found.fix
 
 
 def test_a_slow_disk_is_a_warning(tmp_path, monkeypatch):

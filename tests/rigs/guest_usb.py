@@ -202,6 +202,31 @@ def listed() -> dict:
     }
 
 
+def doctor() -> dict:
+    """``edge doctor`` on a free camera, as somebody without the group video, beside the node, and without a camera."""
+    edge = [sys.executable, "-c", "from edge.cli import main; main()"]
+    file = OUT / "doctor.toml"
+    file.write_text("[[camera]]\nid = 'north'\nsource = 'usb:auto'\n[delivery]\nport = 1\n")
+
+    def asked(*before: str) -> dict:
+        command = [*before, *edge, "doctor", str(file), "--json"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "HOME": "/tmp"})
+        return {one["check"]: one for one in json.loads(done.stdout)["findings"] if "north" in one["check"]}
+
+    result = {"none": asked()}
+    camera = Emulated(serial="D0", formats="Y16 ,YUYV", sizes="160x120", fps=9)
+    camera.wait()
+    result["free"] = asked()
+    result["nobody"] = asked("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    node = subprocess.Popen([*edge, "run", str(file)], stdout=(OUT / "node.log").open("w"), stderr=subprocess.STDOUT)
+    until(lambda: "first frame processed" in (OUT / "node.log").read_text(), 10 * PATIENCE_S)
+    result["node"] = {"pid": node.pid, **asked()}
+    node.terminate()
+    node.wait()
+    camera.close()
+    return result
+
+
 def footage() -> dict:
     """Recorded 16-bit footage through the USB camera, in real time."""
     camera = Emulated(serial="F", clip=OUT / "clip.npy", sizes="320x256", ids="cccc:0001", fps=9, formats="Y16 ")
@@ -398,7 +423,7 @@ def main() -> None:
     """Run every part; a part that fails says so and the others go on."""
     subprocess.run(["modprobe", "-a", "vhci_hcd", "uvcvideo"], check=True)
     result, began_s = {}, time.monotonic()
-    parts = (capture_kinds, refused, listed, node_keeps_its_alerts, footage, driver_errors)
+    parts = (capture_kinds, refused, listed, doctor, node_keeps_its_alerts, footage, driver_errors)
     for part in [part for part in parts if not sys.argv[1:] or part.__name__ in sys.argv[1:]]:
         try:
             result[part.__name__] = part()

@@ -208,3 +208,19 @@ def test_driver_errors_are_survived(found):
     for what in ("inject_fatal_streaming_error", "disconnect", "inject_vidioc_streamon_error"):
         assert seen[what]["errors"], what
         assert seen[what]["recovered"], what
+
+
+def test_the_doctor_tells_a_free_camera_from_a_busy_a_closed_and_a_missing_one(found):
+    """Size and rate of a free one; beside the node it is in good hands; without rights or camera it fails, with the cure."""
+    seen = part(found, "doctor")
+    free = seen["free"]["camera north"]
+    assert free["state"] == "pass", free
+    assert (free["measured"]["width_px"], free["measured"]["height_px"]) == (160, 120)
+    assert free["measured"]["fps"] == pytest.approx(9.0, rel=0.2)
+    assert seen["free"]["picture north"]["state"] in ("pass", "warn")
+    assert seen["none"]["camera north"]["state"] == "fail"
+    assert "plug it in" in seen["none"]["camera north"]["fix"]
+    assert seen["nobody"]["camera north"]["state"] == "fail"
+    beside = seen["node"]["camera north"]
+    assert beside["state"] == "pass", beside
+    assert f"process {seen['node']['pid']}" in beside["told"]
