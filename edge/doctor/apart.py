@@ -85,10 +85,8 @@ def _in_child(
         found = [Finding(name, "fail", str(error))]
     except BaseException as error:  # noqa: BLE001  (a fault of the check itself is told like any other)
         found = [Finding(name, "fail", f"the check itself failed: {type(error).__name__}: {error}", "please report it")]
-    with contextlib.suppress(BaseException):
-        os.write(write, b"")
-        with os.fdopen(write, "wb") as pipe:
-            pipe.write(json.dumps([asdict(one) for one in found], default=str).encode())
+    with contextlib.suppress(BaseException), os.fdopen(write, "wb") as pipe:
+        pipe.write(json.dumps([asdict(one) for one in found], default=str).encode())
     os._exit(0)
 
 

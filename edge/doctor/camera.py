@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge.capture import devices
@@ -73,9 +73,9 @@ class _Watched:
         self._seen = Sight()
         self._contrast_levels = 0.0
 
-    def watch(self, frames: object, clock: Clock) -> None:
+    def watch(self, frames: Iterator[Frame], clock: Clock) -> None:
         began_s = clock.monotonic_s()
-        for frame in frames:  # type: ignore[attr-defined]
+        for frame in frames:
             if self._first is None:
                 self._first, began_s = frame, clock.monotonic_s()
             self._last = frame

@@ -204,7 +204,7 @@ def listed() -> dict:
 
 def doctor() -> dict:
     """``edge doctor`` on a free camera, as somebody without the group video, beside the node, and without a camera."""
-    edge = [sys.executable, "-c", "from edge.cli import main; main()"]
+    edge = [str(Path(sys.executable).parent / "edge")]  # as it is installed: a node is recognised by its command
     file = OUT / "doctor.toml"
     file.write_text("[[camera]]\nid = 'north'\nsource = 'usb:auto'\n[delivery]\nport = 1\n")
 
