@@ -193,3 +193,9 @@ outbox_file = "outbox.sqlite"
     with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
         topics = {topic for (topic,) in outbox.execute("select topic from message")}
     assert "edge/v1/n/alert" in topics
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest imports test files by their bare name: a second one of a name stops the whole run."""
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
