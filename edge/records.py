@@ -108,6 +108,7 @@ class Track:
         confirmed: True once it has been seen long enough to be counted.
         hidden_s: for how long it could have been seen and was not; stands still while the shutter is closed.
         leaving: out of sight and last seen on its way out of the picture.
+        belief: how probable it is that this is one person and still there, 0 to 1.
     """
 
     track_id: int
@@ -120,6 +121,7 @@ class Track:
     confirmed: bool
     hidden_s: float = 0.0
     leaving: bool = False
+    belief: float = 1.0
 
     @property
     def height_px(self) -> float:

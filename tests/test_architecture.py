@@ -38,6 +38,7 @@ STAGES_SHARED_BELOW = {
     "session": "detector",
     "association": "tracker",
     "assignment": "tracker",
+    "belief": "tracker",
     "bodies": "tracker",
     "bonds": "groups",
     "counting": "groups",

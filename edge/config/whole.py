@@ -58,6 +58,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tracker.confirm_s": 0.2,
         "tracker.hidden_s": 120.0,
         "alerts.raise_after_s": 0.8,
+        "alerts.min_confidence": 0.3,
         "alerts.important_count": 1,
         "alerts.urgent_count": 5,
     },

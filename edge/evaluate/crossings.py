@@ -38,24 +38,29 @@ class Crossings:
 
 
 def line_tally(truth: Truth, seen: Sequence[View], crossings: Crossings) -> LineTally:
-    """Compare the clip's lines; crossings outside the picture, or of somebody never to be found, do not count."""
+    """Compare the clip's lines.
+
+    As with counts a told number is right between two ends: the crossings in the picture of those who were at some time to
+    be found, and of everybody. Crossings outside the picture do not count.
+    """
     if not truth.lines:
         return LineTally()
-    true = Counter(
-        (line.id, crossing.direction)
+    inside = [
+        ((line.id, crossing.direction), crossing.object)
         for line in truth.lines
         for crossing in line.crossings
-        if _is_judged(crossing.object, crossing.t_s, seen)
-    )
+        if _is_inside(crossing.object, crossing.t_s, seen)
+    ]
+    findable = frozenset[int]().union(*(view.judged for view in seen))
+    least = Counter(key for key, person in inside if person in findable)
+    most = Counter(key for key, _ in inside)
     told = Counter(
         {key: crossed for key, crossed in crossings.told.items() if key[0] in {line.id for line in truth.lines}}
     )
-    off = sum(abs(true[key] - told[key]) for key in true | told)
-    return LineTally(true=true.total(), told=told.total(), off=off, clips=1, clips_off=int(off > 0))
+    off = sum(max(least[key] - told[key], told[key] - most[key], 0) for key in most | told)
+    return LineTally(true=least.total(), told=told.total(), off=off, clips=1, clips_off=int(off > 0))
 
 
-def _is_judged(person: int, t_s: float, seen: Sequence[View]) -> bool:
-    if not any(person in view.judged for view in seen):
-        return False
-    nearest = min(seen, key=lambda view: abs(view.t_s - t_s))
-    return person in nearest.persons
+def _is_inside(person: int, t_s: float, seen: Sequence[View]) -> bool:
+    nearest = min(seen, key=lambda view: abs(view.t_s - t_s), default=None)
+    return nearest is not None and person in nearest.persons

@@ -118,7 +118,8 @@ class AlertRaiser:
         followed_s = t_s - group.first_seen_s
         settled = t_s - self._met[group.group_id].since_s >= _SETTLE_S or followed_s >= _SETTLED_S - _TIGHT_S
         long = followed_s >= self._config.raise_after_s - _TIGHT_S
-        if not (long and settled and group.count >= least and group.last_seen_s == t_s):
+        probable = group.confidence >= self._config.min_confidence
+        if not (long and settled and probable and group.count >= least and group.last_seen_s == t_s):
             return False
         young = group.parent is None and followed_s < _ALONE_S - _TIGHT_S
         told = [one for one in groups if one.group_id in self._stories and one.ended is None] if young else []

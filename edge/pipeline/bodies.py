@@ -24,6 +24,8 @@ _NEWBORN_HEIGHTS_S = 1.0  # standard deviation of an unknown velocity
 _CALM, _WILD = 0.05, 8.0  # ... times its surprise, within these bounds: who stands is held still, who turns is followed
 _SURPRISE_S = 0.4  # time constant of the surprise
 _SIZE_S = 0.7  # time constant of the smoothed size
+_STRENGTH_S = 2.0  # time constant of the strength
+_TINY_S = 1e-6
 _COAST_S = 4.0  # time constant of the velocity of a body out of sight: it may have stopped
 _LOST_HEIGHTS = 1.5  # how far off places are after the camera moved nobody knows how
 
@@ -58,7 +60,9 @@ class Bodies:
     ``place`` (N, 2) are middles of boxes, ``size`` (N, 2) widths and heights, ``velocity`` (N, 2). ``place_var``,
     ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``surprise`` is how far boxes lay off lately, 1 is as
     expected. ``seen_place`` and ``seen_velocity`` are where it was last seen and how it moved then, turned along
-    with the camera. ``votes`` (N, kinds) is how often it was called what.
+    with the camera. ``strength`` is the mean score over the last seconds in which it could be seen, misses counted as
+    none, and ``moved_heights`` how far it ever was from where it began: a person scores high and is seldom missed, a
+    stone or a cow's back now and then looks like one. ``votes`` (N, kinds) is how often it was called what.
     """
 
     def __init__(self) -> None:
@@ -68,12 +72,15 @@ class Bodies:
         self.velocity = np.empty((0, 2))
         self.size = np.empty((0, 2))
         self.seen_place = np.empty((0, 2))
+        self.born_place = np.empty((0, 2))
+        self.moved_heights = np.empty(0)
         self.seen_velocity = np.empty((0, 2))
         self.place_var = np.empty(0)
         self.mixed_var = np.empty(0)
         self.velocity_var = np.empty(0)
         self.surprise = np.empty(0)
         self.score = np.empty(0)
+        self.strength = np.empty(0)
         self.first_seen_s = np.empty(0)
         self.last_seen_s = np.empty(0)
         self.hidden_s = np.empty(0)
@@ -111,6 +118,7 @@ class Bodies:
             offset = np.array((shift.dx_px, shift.dy_px))
             self.place = self.place @ turn + offset
             self.seen_place = self.seen_place @ turn + offset
+            self.born_place = self.born_place @ turn + offset
             self.velocity = self.velocity @ turn
             self.seen_velocity = self.seen_velocity @ turn
             self.size = self.size * np.sqrt(abs(np.linalg.det(turn)))
@@ -150,8 +158,14 @@ class Bodies:
         size_gain = np.maximum(1.0 / self.hits[rows], 1.0 - np.exp(-elapsed_s / _SIZE_S))
         self.size[rows] += (trust * size_gain)[:, None] * (boxes.size[columns] - self.size[rows])
         self.seen_place[rows] = self.place[rows]
+        way_px = np.hypot(*(self.place[rows] - self.born_place[rows]).T)
+        self.moved_heights[rows] = np.maximum(self.moved_heights[rows], way_px / self.height_px[rows])
         self.seen_velocity[rows] = self.velocity[rows]
         self.score[rows] = boxes.score[columns]
+        gap_s = self.hidden_s[rows] + max(elapsed_s, _TINY_S)
+        strength_gain = np.maximum(1.0 / self.hits[rows], 1.0 - np.exp(-gap_s / _STRENGTH_S))
+        lately = boxes.score[columns] * (max(elapsed_s, _TINY_S) / gap_s)
+        self.strength[rows] += strength_gain * (lately - self.strength[rows])
         self.last_seen_s[rows] = t_s
         self.hidden_s[rows] = 0.0
         self.leaving[rows] = False
@@ -169,12 +183,15 @@ class Bodies:
             "velocity": velocity,
             "size": boxes.size[columns],
             "seen_place": boxes.place[columns],
+            "born_place": boxes.place[columns],
+            "moved_heights": np.zeros(count),
             "seen_velocity": velocity,
             "place_var": measured_var(height_px),
             "mixed_var": np.zeros(count),
             "velocity_var": (_NEWBORN_HEIGHTS_S * height_px) ** 2,
             "surprise": np.ones(count),
             "score": boxes.score[columns],
+            "strength": boxes.score[columns],
             "first_seen_s": np.full(count, t_s),
             "last_seen_s": np.full(count, t_s),
             "hidden_s": np.zeros(count),

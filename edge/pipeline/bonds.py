@@ -65,9 +65,7 @@ class Bonds:
         if self._waited_s < _LOOK_S and np.array_equal(ids, self._ids):
             return self._pairs[self._ties]
         elapsed_s, self._waited_s = self._waited_s, 0.0
-        boxes = np.array([one.box for one in people]).reshape(-1, 4)
-        feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
-        height_px = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
+        feet, height_px = _feet(people)
         visible = np.array([one.last_seen_s == t_s for one in people], np.bool_)
         group = np.array([group_of.get(one.track_id, 0) for one in people], np.int64)
         self._smooth_velocity(ids, np.array([one.velocity_px_s for one in people]).reshape(-1, 2), elapsed_s)
@@ -94,6 +92,7 @@ class Bonds:
         new = (np.minimum(age_s[left], age_s[right]) <= _YOUNG_S) | (group[left] == 0) | (group[right] == 0)
         together = (group[left[fresh]] == group[right[fresh]]) & (apart[fresh] <= self._config.leave_distance_heights)
         welcome = new & near & (differ <= allowed + _YOUNG_HEIGHTS_S)
+        welcome &= ~_between_groups(left, right, apart, welcome, group, age_s > _YOUNG_S)
         enters = welcome[fresh] | together | (near[fresh] & alike[fresh])
         begun = (welcome[fresh] | together)[enters]
         strength = np.concatenate([self._strength, np.zeros(len(begun))])
@@ -105,8 +104,7 @@ class Bonds:
         chosen = np.concatenate([np.ones(known, np.bool_), enters])
         near, alike, apart = near[chosen], alike[chosen], apart[chosen]
         unlike = (differ > _CLEARLY * allowed + _YOUNG_HEIGHTS_S / 2.0)[chosen]
-        drifting = (differ > _DRIFTING * allowed)[chosen] & ~near
-        both_seen = (visible[left] & visible[right])[chosen]
+        drifting, both_seen = (differ > _DRIFTING * allowed)[chosen] & ~near, (visible[left] & visible[right])[chosen]
         grows = both_seen & near & alike
         wears = both_seen & ((apart > self._config.leave_distance_heights) | unlike | drifting)
         strength = strength + grows * (elapsed_s / max(self._config.hold_s, _TINY))
@@ -154,6 +152,38 @@ class Bonds:
         return left, right
 
 
+def _feet(people: Sequence[Track]) -> tuple[Floats, Floats]:
+    """Places of feet (N, 2) and longer sides of boxes (N,) in pixels."""
+    boxes = np.array([one.box for one in people]).reshape(-1, 4)
+    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
+    return feet, np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
+
+
 @lru_cache(maxsize=_DENSE + 1)
 def _all_pairs(count: int) -> tuple[Ids, Ids]:
     return np.triu_indices(count, 1)
+
+
+def _between_groups(
+    left: Ids,
+    right: Ids,
+    apart: Floats,
+    welcome: npt.NDArray[np.bool_],
+    group: Ids,
+    old: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """Find the pairs by which somebody new would tie two groups that both were there before; (pairs,).
+
+    Two groups that pass each other must not become one because a person is first seen between them: whoever is new
+    belongs to the group of the nearest who would have them.
+    """
+    home = np.where(np.isin(group, group[old & (group > 0)]), group, 0)
+    for new, host in ((left, right), (right, left)):
+        found = np.nonzero(welcome & (home[new] == 0) & (home[host] > 0))[0]
+        if len(found):
+            found = found[np.argsort(-apart[found], kind="stable")]  # the nearest is written last and stays
+            nearest = np.full(len(group), -1)
+            nearest[new[found]] = found
+            chosen = nearest[nearest >= 0]
+            home[new[chosen]] = home[host[chosen]]
+    return np.asarray((home[left] > 0) & (home[right] > 0) & (home[left] != home[right]))

@@ -6,12 +6,13 @@ groups with a history. A group keeps its id when members leave or are hidden, be
 and not its persons. When groups merge the oldest id stays and the others end as ``merged``; when one splits, the
 larger part keeps the id and the smaller becomes a group with a ``parent``.
 
-The count is the number of members, and membership is already an estimate over time: a body enters it once it was seen
-often enough, and stays in it while hidden, until it has left the picture or was out of sight for the tracker's
-``hidden_s``. So no frame's misses or false boxes move it. The range adds what may be otherwise, and spans what was
-possible within the last ``window_s``: fewer by those on their way out of the picture and those hidden for long, more by
-those beside the group who are about to be believed. A binomial model of the detector's recall was left out: misses of
-single frames are bridged by the tracks, and what remains wrong comes from people arriving, leaving and hiding.
+The count is the number of members that are not doubted, and membership is already an estimate over time: a body enters
+it once it was seen often enough, and stays in it while hidden, until it has left the picture or was out of sight for the
+tracker's ``hidden_s``. So no frame's misses or false boxes move it. The range says what may be otherwise, and spans what
+was possible within the last ``window_s``. Its lower end follows from how far each member is believed to be one person who
+is still there (see ``belief``). Its upper end cannot follow from anybody seen: it adds those beside the group who are
+about to be believed, and one more while the group still gathers, for measured on simulated scenes that is when people
+are lacking.
 
 Nothing here raises alerts or looks at pixels, and nothing is forgotten except by time.
 """
@@ -32,7 +33,11 @@ from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, T
 Floats = npt.NDArray[np.float64]
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
-_SURE_HIDDEN_S = 15.0  # hidden for longer, and a body may have gone another way
+_SURE = 0.75  # the lower end of a range is reached with this probability; measured, the range then holds
+_GATHERS_S = 8.0  # in so many seconds after its first sight a group lacks somebody in one of three looks ...
+_ARRIVED_S = 3.0  # ... and so it does when somebody has just been added
+_DOUBTED = 0.3  # believed less, and a body is not counted
+_CERTAIN = 0.98  # believed so much, and a body is not doubted
 _PASSING_S = 3.0  # who was in a group for less never was of it: no parent is told
 _GLANCE_S = 0.6  # out of sight for less is a missed box
 _STEP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no togetherness
@@ -213,8 +218,7 @@ class GroupCounter:
     def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:
         if story.empty_since_s is not None and story.told is not None:
             return replace(story.told, waiting=True)
-        count = len(story.members)
-        low, high = _bounds(story.members, arriving)
+        count, low, high = _bounds(story, arriving, t_s)
         story.bounds.append((t_s, low, high))
         while story.bounds[0][0] < t_s - self._config.window_s - _TIGHT_S:
             story.bounds.popleft()
@@ -239,14 +243,38 @@ def _apart(one: Track, other: Track) -> float:
     )
 
 
-def _bounds(members: Sequence[Track], arriving: int) -> tuple[int, int]:
-    """Bound how many there are now.
+def _bounds(story: _Story, arriving: int, t_s: float) -> tuple[int, int, int]:
+    """Count how many there are now, and bound it from below and from above.
 
-    At least those who are not on their way out of the picture and not hidden for long, at most one more for each who is
-    about to be believed.
+    Who is doubted is not counted. At least as many as there are with ``_SURE`` probability, each member being there or not
+    on its own. At most one more for each who is doubted or about to be believed, and one more while the group still
+    gathers: the first of a group is seldom all of it, the others are still behind something, too far or hidden by the first.
     """
-    sure = sum(not one.leaving and one.hidden_s < _SURE_HIDDEN_S for one in members)
-    return sure, len(members) + arriving
+    counted = sum(one.belief >= _DOUBTED for one in story.members)
+    there = [one.belief for one in story.members if not one.leaving]
+    gathers = t_s - story.first_seen_s < _GATHERS_S or any(t_s - one.first_seen_s < _ARRIVED_S for one in story.members)
+    more = max(len(story.members) - counted, arriving, int(gathers))
+    return max(counted, 1), _at_least(there, _SURE), counted + more
+
+
+def _at_least(chances: Sequence[float], sure: float) -> int:
+    """Find the largest number of independent events that happen with probability ``sure`` or more."""
+    certain = 0
+    shares = [1.0]  # probability that so many of the doubtful ones happen
+    for chance in chances:
+        if chance >= _CERTAIN:
+            certain += 1
+            continue
+        shares = [
+            (shares[k] * (1.0 - chance) if k < len(shares) else 0.0) + (shares[k - 1] * chance if k else 0.0)
+            for k in range(len(shares) + 1)
+        ]
+    tail = 0.0
+    for number in range(len(shares) - 1, 0, -1):
+        tail += shares[number]
+        if tail >= sure:
+            return certain + number
+    return certain
 
 
 class _Sets:
@@ -335,7 +363,7 @@ def _render(story: _Story, members: tuple[Track, ...], counts: tuple[int, int, i
         count_low=low,
         count_high=high,
         count_max=story.count_max,
-        confidence=1.0 - math.prod(1.0 - one.score for one in members),
+        confidence=1.0 - math.prod(1.0 - one.belief for one in members),
         box=hull,
         velocity_px_s=velocity,
         first_seen_s=story.first_seen_s,

@@ -21,12 +21,14 @@ import numpy as np
 from edge.config import TrackerConfig
 from edge.near import fewest, within
 from edge.pipeline.association import associate
+from edge.pipeline.belief import belief, on_another, seen_belief
 from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured_var
 from edge.records import CameraShift, Detection, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
 _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone
+_DOUBTFUL, _DOUBTFUL_S = 0.15, 2.0  # who was never much believed is not waited for longer
 _STALL_S = 10.0  # after a pause this long only who is seen at once is still the same
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
 _COVERED_SHARE = 0.3  # of its box, and the vanished body is behind the other
@@ -274,6 +276,8 @@ class Tracker:
         if not bodies.hidden_s.any():
             return
         limit_s = np.where(bodies.confirmed, self._config.hidden_s, self._config.tentative_s)
+        doubtful = seen_belief(bodies.strength, bodies.moved_heights) < _DOUBTFUL
+        limit_s = np.where(doubtful, np.minimum(limit_s, _DOUBTFUL_S), limit_s)
         limit_s = np.where(bodies.leaving, np.minimum(limit_s, _LEFT_S), limit_s)
         alive = bodies.hidden_s <= limit_s + _TIGHT_S
         if width_px is not None and height_px is not None:
@@ -285,6 +289,13 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         bodies = self._bodies
+        there = bodies.confirmed & (bodies.hidden_s == 0.0)
+        believed = belief(
+            seen_belief(bodies.strength, bodies.moved_heights),
+            bodies.strength,
+            bodies.hidden_s,
+            on_another(bodies.place, bodies.size, there),
+        )
         half = bodies.size / 2.0
         corners = np.concatenate([bodies.place - half, bodies.place + half], axis=1).tolist()
         kinds = [self._kinds[vote] for vote in bodies.votes.argmax(axis=1)]
@@ -299,6 +310,7 @@ class Tracker:
             bodies.confirmed.tolist(),
             bodies.hidden_s.tolist(),
             bodies.leaving.tolist(),
+            believed.tolist(),
             strict=True,
         )
         return tuple(Track(*column) for column in columns)
