@@ -88,8 +88,10 @@ def rubbish(_request, link) -> bool:
     "answer",
     [
         slow_headers,
-        huge_description,
-        *(pytest.param(one, marks=pytest.mark.slow) for one in (endless_headers, moved_for_ever, rubbish)),
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (huge_description, endless_headers, moved_for_ever, rubbish)
+        ),
     ],
 )
 def test_an_rtsp_server_that_means_no_good_is_left_in_time(watch, answer):

@@ -94,6 +94,7 @@ def test_an_rtsp_camera_may_change_its_picture_size_while_it_plays(watch):
     assert block[:, 0].max() == pytest.approx(178 / 2, abs=2)
 
 
+@pytest.mark.slow
 def test_a_camera_whose_picture_stands_still_is_opened_again(watch):
     """It goes on sending, always the same: after frozen_reopen_s it is opened again, and the reason is told."""
     camera = HttpCamera(Show())
@@ -219,7 +220,7 @@ def test_a_feed_that_goes_on_with_sound_alone_is_lost(watch):
     assert watched.back_after_s() < BACK_S
 
 
-@pytest.mark.parametrize("kind", ["mjpeg", "ts", "mp4"])
+@pytest.mark.parametrize("kind", ["mjpeg", "ts", pytest.param("mp4", marks=pytest.mark.slow)])
 def test_an_http_camera_is_opened_again(watch, kind):
     """Cut, and silent in an open connection: lost in time, back in time."""
     camera = HttpCamera(Show())
@@ -236,7 +237,7 @@ def test_an_http_camera_is_opened_again(watch, kind):
     in_order(watched)
 
 
-@pytest.mark.parametrize("kind", ["mjpeg", "ts"])
+@pytest.mark.parametrize("kind", ["mjpeg", pytest.param("ts", marks=pytest.mark.slow)])
 def test_times_are_those_of_the_world_whatever_the_container_says_of_them(watch, kind):
     """MJPEG has no times, and FFmpeg makes some up: 20 pictures of a second took a second, and are not called old."""
     camera = HttpCamera(Show())
