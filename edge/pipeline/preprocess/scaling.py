@@ -1,8 +1,8 @@
 """The specification of scaling a picture to the model's input: bilinear, in whole numbers.
 
 Pixels are areas, so the middle of one is at half a pixel; what would lie beyond the outermost middles repeats them.
-Weights are 256ths and nothing is rounded but the result, so that every processor gives the same bytes; they lie within one
-level of OpenCV's.
+Weights are 256ths and nothing is rounded but the result, so that every processor gives the same bytes; they lie within two
+levels of OpenCV's, nearly always within one.
 """
 
 from typing import NamedTuple
