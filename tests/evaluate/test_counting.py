@@ -369,3 +369,15 @@ def test_small_offsets_in_time_do_not_matter(offset_s):
 def late(tracks, offset_s):
     """Move the times of tracks."""
     return tuple(replace(one, last_seen_s=one.last_seen_s + offset_s) for one in tracks)
+
+
+def test_a_told_crossing_of_somebody_too_small_to_be_judged_is_no_fault():
+    """Told or not, one who is 9 px high is right; a second crossing told is nobody's."""
+
+    def off(crossed):
+        frames = [[person(1, 40), person(3, 90, height_px=9.0)]] * 6
+        group = told(1, [track(1, 40, 0.0)], crossing=("border", "northward", crossed) if crossed else None)
+        results = [said(index, [group]) for index in range(6)]
+        return judged(Clip(true_clip(*frames, lines=[line((1.0, 3))]), results)).overall.lines.off
+
+    assert [off(0), off(1), off(2)] == [0, 0, 1]

@@ -197,3 +197,12 @@ def test_a_constant_time_offset_changes_nothing_but_times(offset_s: float) -> No
         for film_ in (shots, later)
     ]
     assert told[0] == told[1]
+
+
+def test_a_group_of_which_it_is_doubtful_that_anybody_is_there_is_told_once_it_is_probable() -> None:
+    """A cow's back that now and then looks like a person waits; min_confidence 0 tells it at once."""
+    careful, bold = raiser(min_confidence=0.6), raiser(min_confidence=0.0)
+    assert run(careful, 5.0, confidence=0.4) == []
+    (alert,) = tell(careful, 5.5, group(5.5, confidence=0.7))
+    assert alert.phase == "new"
+    assert run(bold, 5.0, confidence=0.4)[0].captured_utc_s == 1e9 + 1.5
