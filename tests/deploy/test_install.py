@@ -171,6 +171,14 @@ def test_the_unit_is_hardened(tmp_path):
     assert judged.returncode == 0, judged.stdout[-300:]
 
 
+def test_the_video_driver_is_there_before_systemd_looks_it_up():
+    """A camera that is plugged in after the start may be used: char-video4linux is a name that the driver brings."""
+    unit = UNIT.read_text()
+    assert "DeviceAllow=char-video4linux rw" in unit
+    for word in ("Wants", "After"):
+        assert re.search(rf"^{word}=.*modprobe@videodev\.service", unit, re.MULTILINE)
+
+
 def test_install_then_again_upgrade_roll_back_uninstall(box, wheels):
     """The life of an installation: settings are written once, two releases stay, and a purge leaves nothing."""
     folder = wheels("1.0", cameras=CAMERAS)

@@ -37,6 +37,7 @@ exec $B switch_root /new /lib/systemd/systemd --show-status=0
 # runs what the test puts into /mnt/out, one file after another
 _RUNNER = """#!/bin/bash
 ip link set lo up
+until ls /sys/class/net/e* >/dev/null 2>&1; do sleep 0.2; done; udevadm settle
 for card in /sys/class/net/e*; do ip link set "${card##*/}" up; ip addr add 10.0.2.15/24 dev "${card##*/}"; done
 export HOME=/root LANG=C.UTF-8
 cd /mnt/out
