@@ -645,7 +645,11 @@ do_uninstall() {
     note "$ETC (settings, certificates) and $STATE (alerts not yet delivered) are kept; uninstall --purge removes them"
     return
   fi
-  act rm -rf "$ETC" "$STATE" "$ROOT/etc/systemd/system/edge.service.d"
+  act rm -rf "$ETC" "$ROOT/etc/systemd/system/edge.service.d"
+  if [ -d "$STATE" ]; then # it may be a file system of its own, which can be emptied and not removed
+    act find "$STATE" -mindepth 1 -delete
+    act rmdir "$STATE" 2>/dev/null || note "$STATE is emptied; it is a mount of its own"
+  fi
   if [ -z "$ROOT" ] && getent passwd edge >/dev/null; then act userdel edge; fi
   say "nothing of edge is left"
 }
