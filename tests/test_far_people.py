@@ -32,4 +32,4 @@ def test_close_ups_find_people_whom_the_whole_is_too_small_for():
                 of_tiles.append(sum(d.score >= detector.score for d in found))
     whole, closer = (float(np.mean(c)) for c in counts.values())
     assert closer >= 3 * max(whole, 1.0), counts
-    assert max(counts[2, 2]) <= 9
+    assert max(counts[2, 2]) <= 10  # nine, and at most one of them twice

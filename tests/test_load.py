@@ -89,18 +89,10 @@ def shown():
 
 
 @pytest.mark.parametrize("cameras", [2, 8])
-def test_many_cameras_share_the_box_fairly_and_cost_nothing_more(tmp_path, shown, cameras):
-    """Frames a processor second are within a tenth of one camera's, in the best of three turns; none is starved."""
-    ratios = []
-    for turn in range(3):
-        (tmp_path / str(turn)).mkdir()
-        one, one_s = Load(tmp_path / str(turn), shown, cameras=1, fps=400.0).run(1.5)
-        many, many_s = Load(tmp_path / str(turn), shown, cameras=cameras, fps=400.0 / cameras).run(1.5)
-        assert min(many.values()) >= 0.8 * max(many.values()) > 0
-        ratios.append((sum(many.values()) / many_s) / (sum(one.values()) / one_s))
-        if ratios[-1] >= 0.9:
-            return
-    pytest.fail(f"frames a processor second, {cameras} cameras to one: {ratios}")
+def test_many_cameras_share_the_box_fairly(tmp_path, shown, cameras):
+    """Of cameras that all show more than the box can do, none is looked at less than four fifths as often as another."""
+    many, _ = Load(tmp_path, shown, cameras=cameras, fps=400.0 / cameras).run(2.0)
+    assert min(many.values()) >= 0.8 * max(many.values()) > 0
 
 
 def test_a_box_that_cannot_keep_up_shows_now_and_counts_what_it_left_out(tmp_path, shown):
