@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess.backend import make_kernels
+from edge.pipeline.preprocess.dead import DeadPixels
 from edge.pipeline.preprocess.ground import Ground
 from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
 from edge.pipeline.preprocess.scaling import Places, places, resample
@@ -75,6 +76,7 @@ class Preprocessor:
         self._scale = scale
         gain = Gain(config.low_percentile / 100, config.high_percentile / 100, config.min_span_counts, flip=black_hot)
         self._kernels = make(gain, watch=watch)
+        self._dead = DeadPixels() if watch else None
         self._learnt_t_s = 0.0
         self._lock = threading.Lock()  # compiled code would write beyond memory that another thread lays out anew
         self._shape: tuple[int, ...] = (0, 0)
@@ -108,7 +110,7 @@ class Preprocessor:
             self._learnt_t_s = frame.t_s
         if self._inner is not None:
             resample(self._picture, self._inner, *self._places)
-        return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
+        return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure, frame))
 
     def moved(self, frame: Frame, *, ffc: bool) -> Motion | None:
         """Tell where the frame that was just prepared differs from the background, and learn it.
@@ -154,7 +156,7 @@ class Preprocessor:
             return self._scale
         return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
 
-    def _stats(self, exposure: Exposure) -> FrameStats:
+    def _stats(self, exposure: Exposure, frame: Frame) -> FrameStats:
         jump = 0 if self._median_before is None else exposure.median - self._median_before
         self._median_before = exposure.median
         samples = exposure.samples
@@ -168,6 +170,7 @@ class Preprocessor:
             contrast_levels=math.sqrt(max(exposure.levels_squares / samples - mean * mean, 0.0)),
             share_at_minimum=exposure.at_minimum / samples,
             share_at_maximum=exposure.at_maximum / samples,
+            dead_pixels=0 if self._dead is None or frame.ffc else self._dead.look(frame.pixels, frame.t_s),
             noise=noise,
             sharpness=sharpness,
         )

@@ -1,0 +1,70 @@
+"""Dead pixels are counted where they are, and nothing that moves, shines or crackles is taken for one."""
+
+import numpy as np
+
+from edge.config import SightConfig
+from edge.pipeline.preprocess.dead import LOOK_EVERY_S, DeadPixels
+from edge.pipeline.sight import SightKeeper
+from edge.records import Frame, FrameStats, Radiometry
+
+SIZE_PX = (119, 163)
+NOISE = 6.0
+
+
+def scene(rng, dead=()):
+    """Draw ground with noise, an edge, a small lamp as a lens shows it, and dead pixels at 0 or the top."""
+    y, x = np.mgrid[: SIZE_PX[0], : SIZE_PX[1]]
+    lamp = 900 * np.exp(-((x - 90.5) ** 2 + (y - 40.5) ** 2) / (2 * 0.8**2))
+    pixels = 5000 + 3 * x + 400 * (y > 70) + lamp + rng.normal(0, NOISE, SIZE_PX)
+    for n, (row, column) in enumerate(dead):
+        pixels[row, column] = 0 if n % 2 else 16383
+    return pixels.astype(np.uint16)
+
+
+def spots(rng, number):
+    """Choose places that do not touch each other, off the rim."""
+    places = [(row, column) for row in range(1, SIZE_PX[0] - 1, 2) for column in range(1, SIZE_PX[1] - 1, 2)]
+    return [places[n] for n in rng.choice(len(places), number, replace=False)]
+
+
+def test_dead_pixels_are_counted_at_the_second_look():
+    """A hundred pixels that are stuck high or low are a hundred, once they were seen twice."""
+    rng = np.random.default_rng(1)
+    dead, counter = spots(rng, 100), DeadPixels()
+    assert counter.look(scene(rng, dead), 0.0) == 0
+    assert counter.look(scene(rng, dead), LOOK_EVERY_S / 2) == 0
+    assert counter.look(scene(rng, dead), LOOK_EVERY_S) == 100
+
+
+def test_a_sound_sensor_has_none():
+    """Noise, a lamp as sharp as a lens can make it and edges are no dead pixels."""
+    rng = np.random.default_rng(2)
+    counter = DeadPixels()
+    assert [counter.look(scene(rng), n * LOOK_EVERY_S) for n in range(5)] == [0] * 5
+
+
+def test_a_crackling_wire_is_not_a_dead_sensor():
+    """Sparks that strike elsewhere each time are not counted."""
+    rng = np.random.default_rng(3)
+    counter = DeadPixels()
+    counts = [counter.look(scene(rng, spots(rng, 60)), n * LOOK_EVERY_S) for n in range(4)]
+    assert max(counts) <= 5
+
+
+def test_another_picture_size_begins_anew():
+    """After a change of size nothing is remembered, and pictures too small to judge have none."""
+    rng = np.random.default_rng(4)
+    counter = DeadPixels()
+    dead = spots(rng, 30)
+    counter.look(scene(rng, dead), 0.0)
+    assert counter.look(scene(rng, dead)[:50, :70], 1.0) == 0
+    assert counter.look(np.zeros((1, 2), np.uint16), 2.0) == 0
+
+
+def test_many_dead_pixels_degrade_the_camera():
+    """Health says so from the configured share on."""
+    frame = Frame("a", 0, 0.0, 0.0, np.zeros(SIZE_PX, np.uint16), Radiometry("counts"))
+    fine = {"contrast_levels": 40.0, "span": 4000.0, "noise": 6.0, "sharpness": 0.9}
+    sight = SightKeeper(SightConfig()).update(frame, FrameStats(**fine, dead_pixels=round(0.006 * frame.pixels.size)))
+    assert (sight.state, sight.cause) == ("degraded", "dead-pixels")
+    assert SightKeeper(SightConfig()).update(frame, FrameStats(**fine, dead_pixels=3)).state == "ok"
