@@ -1,13 +1,13 @@
 """The records that flow through the node: ``capture -> Frame -> pipeline -> Result -> delivery``.
 
-All are frozen and slotted values. Boxes are ``(x0, y0, x1, y1)`` in pixels of the frame, as floats, the right and lower
+All are values that never change. Boxes are ``(x0, y0, x1, y1)`` in pixels of the frame, as floats, the right and lower
 edge exclusive; only the wire format turns them into fractions. ``t_s`` is seconds on the camera's own monotonic hand;
 ``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from edge.places import Placed, Telemetry
 from edge.words import EndReason, Phase, Priority, RadiometryKind, SightCause, SightState
@@ -93,9 +93,8 @@ class CameraShift:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
-    """One body believed in over time.
+class Track(NamedTuple):
+    """One body believed in over time; made for every body in every frame, and a tuple is made five times faster.
 
     Attributes:
         track_id: unique within one camera's tracker.

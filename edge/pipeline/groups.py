@@ -19,7 +19,7 @@ Nothing here raises alerts or looks at pixels, and nothing is forgotten except b
 
 import math
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -73,7 +73,7 @@ class GroupCounter:
         self._next_id = 1
         self._t_s: float | None = None
         self._company: tuple[tuple[int, ...], bytes, frozenset[int]] | None = None
-        self._sets: list[list[int]] = []
+        self._homes: list[tuple[_Story, list[int]]] = []
 
     def update(
         self,
@@ -104,60 +104,61 @@ class GroupCounter:
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
         ties = self._bonds.update(people, self._group_of, t_s, elapsed_s)
-        hidden = frozenset(one.track_id for one in people if one.hidden_s > _GLANCE_S)
-        company = (tuple(one.track_id for one in people), ties.tobytes(), hidden)
+        hidden = frozenset([one.track_id for one in people if one.hidden_s > _GLANCE_S])
+        company = (tuple([one.track_id for one in people]), ties.tobytes(), hidden)
+        ended = []
         if company != self._company:  # most frames change nothing, and sorting it out costs most
             self._company = company
-            self._sets = _together(people, ties.tolist(), hidden)
-        ended = self._settle(self._sets, people, t_s)
+            ended = self._settle(_together(people, ties.tolist(), hidden), people)
+        else:
+            for story, rows in self._homes:
+                story.members = tuple([people[row] for row in rows])
+        ended += self._fade(t_s)
         self._note_events(events, t_s)
         arriving = self._arriving(tracks, people)
-        told = [self._tell(story, arriving[story.group_id], t_s) for story in self._living()]
-        return tuple(sorted([*told, *ended], key=lambda one: one.group_id))
+        told = [self._tell(story, arriving.get(story.group_id, 0), t_s) for story in self._living()]
+        return tuple(sorted([*told, *ended], key=lambda one: one.group_id) if ended else told)
 
     def _living(self) -> list[_Story]:
         return [self._stories[one] for one in sorted(self._stories)]
 
-    def _settle(self, sets: list[list[int]], people: Sequence[Track], t_s: float) -> list[Group]:
+    def _settle(self, sets: list[list[int]], people: Sequence[Track]) -> list[Group]:
         """Give every set of people a group, and return the groups that ended by that."""
-        by_id = {one.track_id: one for one in people}
+        row_of = {one.track_id: row for row, one in enumerate(people)}
         claims_of: dict[int, list[int]] = {}
         for group, index in _heirs(sets, self._group_of).items():
             claims_of.setdefault(index, []).append(group)
         ended: list[Group] = []
-        group_of: dict[int, int] = {}
+        homes, group_of = [], dict[int, int]()
         for index, members in enumerate(sets):
+            rows = [row_of[one] for one in members]
             claims = claims_of.get(index)
             if claims:
                 story = self._stories[min(claims)]
                 ended.extend(self._merge(self._stories.pop(group), story) for group in sorted(claims)[1:])
             else:
-                story = self._found(members, by_id)
-            story.members = tuple(by_id[one] for one in members)
+                story = self._found([people[row] for row in rows])
+            story.members = tuple(people[row] for row in rows)
             story.empty_since_s = None
             story.first_seen_s = min(story.first_seen_s, *(one.first_seen_s for one in story.members))
             group_of.update(dict.fromkeys(members, story.group_id))
-        occupied = set(group_of.values())
-        self._group_of = group_of
-        for story in self._living():
-            if story.group_id not in occupied:
-                ended.extend(self._fade(story, t_s))
+            homes.append((story, rows))
+        self._homes, self._group_of = homes, group_of
         return ended
 
-    def _found(self, members: Sequence[int], by_id: dict[int, Track]) -> _Story:
+    def _found(self, members: Sequence[Track]) -> _Story:
         """Begin a group, or let one that has just lost everybody go on with these people."""
         origins = Counter(
-            self._group_of[one]
+            self._group_of[one.track_id]
             for one in members
-            if one in self._group_of and by_id[one].last_seen_s - by_id[one].first_seen_s > _PASSING_S
+            if one.track_id in self._group_of and one.last_seen_s - one.first_seen_s > _PASSING_S
         )
         parent = min(origins, key=lambda group: (-origins[group], group)) if origins else None
         if parent is None:
             for story in self._living():
-                if story.empty_since_s is not None and self._resumes(story, [by_id[one] for one in members]):
+                if story.empty_since_s is not None and self._resumes(story, members):
                     return story
-        first_seen_s = min(by_id[one].first_seen_s for one in members)
-        story = _Story(self._next_id, first_seen_s, parent)
+        story = _Story(self._next_id, min(one.first_seen_s for one in members), parent)
         self._next_id += 1
         self._stories[story.group_id] = story
         return story
@@ -169,17 +170,25 @@ class GroupCounter:
     def _merge(self, younger: _Story, older: _Story) -> Group:
         older.crossed.update(younger.crossed)
         older.crossing = older.crossing or younger.crossing
-        told = younger.told or _render(younger, younger.members, (0, 0, 0))
+        told = younger.told or _render(younger, (0, 0, 0))
         return replace(told, ended="merged", merged_into=older.group_id)
 
-    def _fade(self, story: _Story, t_s: float) -> list[Group]:
-        """End a group that has had nobody for long enough."""
-        if story.empty_since_s is None:
-            story.empty_since_s = t_s
-        if t_s - story.empty_since_s < self._config.end_after_s - _TIGHT_S:
+    def _fade(self, t_s: float) -> list[Group]:
+        """End the groups that have had nobody for long enough."""
+        if len(self._homes) == len(self._stories):
             return []
-        del self._stories[story.group_id]
-        return [replace(story.told, ended="left")] if story.told else []
+        ended = []
+        occupied = {story.group_id for story, _ in self._homes}
+        for story in self._living():
+            if story.group_id in occupied:
+                continue
+            if story.empty_since_s is None:
+                story.empty_since_s = t_s
+            if t_s - story.empty_since_s >= self._config.end_after_s - _TIGHT_S:
+                del self._stories[story.group_id]
+                if story.told:
+                    ended.append(replace(story.told, ended="left"))
+        return ended
 
     def _note_events(self, events: RuleEvents, t_s: float) -> None:
         for one in events.crossings:
@@ -188,13 +197,13 @@ class GroupCounter:
                 story.crossed[one.line, one.direction] += 1
                 story.crossing = Crossing(one.line, one.direction, story.crossed[one.line, one.direction])
         for story in self._stories.values():
-            if story.empty_since_s is None:
+            if story.empty_since_s is None and (events.zones or story.zone):
                 zones = Counter(events.zones[one.track_id] for one in story.members if one.track_id in events.zones)
                 zone = min(zones, key=lambda name: (-zones[name], name)) if zones else None
                 if zone != story.zone:
                     story.zone, story.zone_since_s = zone, None if zone is None else t_s
 
-    def _arriving(self, tracks: Sequence[Track], people: Sequence[Track]) -> Counter[int]:
+    def _arriving(self, tracks: Sequence[Track], people: Sequence[Track]) -> Mapping[int, int]:
         """Count by group those who are about to be believed and stand beside one of its members."""
         # seen once may be a false box; seen twice in the same place is probably the next member
         coming = [
@@ -202,9 +211,9 @@ class GroupCounter:
             for one in tracks
             if not one.confirmed and one.kind == "person" and one.first_seen_s < one.last_seen_s and not one.leaving
         ]
-        found = Counter[int]()
         if not coming or not people:
-            return found
+            return {}
+        found = Counter[int]()
         feet, heights_px = _feet(people)
         their_feet, their_heights_px = _feet(coming)
         farthest_px = self._config.join_distance_heights * np.maximum(their_heights_px, heights_px.max())
@@ -219,13 +228,16 @@ class GroupCounter:
         if story.empty_since_s is not None and story.told is not None:
             return replace(story.told, waiting=True)
         count, low, high = _bounds(story, arriving, t_s)
-        story.bounds.append((t_s, low, high))
-        while story.bounds[0][0] < t_s - self._config.window_s - _TIGHT_S:
-            story.bounds.popleft()
+        bounds = story.bounds
+        if bounds and bounds[-1][1] == low and bounds[-1][2] == high:
+            bounds.pop()  # the same as before: told once, with the time when it last held
+        bounds.append((t_s, low, high))
+        while bounds[0][0] < t_s - self._config.window_s - _TIGHT_S:
+            bounds.popleft()
+        if len(bounds) > 1:
+            low, high = min([low for _, low, _ in bounds]), max([high for _, _, high in bounds])
         story.count_max = max(story.count_max, count)
-        least = max(min(low for _, low, _ in story.bounds), 1)
-        most = max(high for _, _, high in story.bounds)
-        story.told = _render(story, story.members, (count, min(least, count), max(most, count)))
+        story.told = _render(story, (count, min(max(low, 1), count), max(high, count)))
         return story.told
 
 
@@ -250,10 +262,12 @@ def _bounds(story: _Story, arriving: int, t_s: float) -> tuple[int, int, int]:
     on its own. At most one more for each who is doubted or about to be believed, and one more while the group still
     gathers: the first of a group is seldom all of it, the others are still behind something, too far or hidden by the first.
     """
-    counted = sum(one.belief >= _DOUBTED for one in story.members)
-    there = [one.belief for one in story.members if not one.leaving]
-    gathers = t_s - story.first_seen_s < _GATHERS_S or any(t_s - one.first_seen_s < _ARRIVED_S for one in story.members)
-    more = max(len(story.members) - counted, arriving, int(gathers))
+    members = story.members
+    beliefs = [one.belief for one in members]
+    counted = sum([belief >= _DOUBTED for belief in beliefs])
+    there = [belief for one, belief in zip(members, beliefs, strict=True) if not one.leaving]
+    gathers = t_s - story.first_seen_s < _GATHERS_S or t_s - max([one.first_seen_s for one in members]) < _ARRIVED_S
+    more = max(len(members) - counted, arriving, int(gathers))
     return max(counted, 1), _at_least(there, _SURE), counted + more
 
 
@@ -343,19 +357,13 @@ def _heirs(sets: Sequence[Sequence[int]], group_of: dict[int, int]) -> dict[int,
     return {group: index for group, (_, _, index) in best.items()}
 
 
-def _render(story: _Story, members: tuple[Track, ...], counts: tuple[int, int, int]) -> Group:
+def _render(story: _Story, counts: tuple[int, int, int]) -> Group:
     # plain loops: a group is a handful, and numpy costs more to call than they do
-    count, low, high = counts
-    hull: Box = (
-        min(one.box[0] for one in members),
-        min(one.box[1] for one in members),
-        max(one.box[2] for one in members),
-        max(one.box[3] for one in members),
-    )
-    velocity: Point = (
-        math.fsum(one.velocity_px_s[0] for one in members) / len(members),
-        math.fsum(one.velocity_px_s[1] for one in members) / len(members),
-    )
+    members, (count, low, high) = story.members, counts
+    left, top, right, bottom = zip(*[one.box for one in members], strict=True)
+    x_px_s, y_px_s = zip(*[one.velocity_px_s for one in members], strict=True)
+    velocity: Point = (math.fsum(x_px_s) / len(members), math.fsum(y_px_s) / len(members))
+    hull: Box = (min(left), min(top), max(right), max(bottom))
     return Group(
         group_id=story.group_id,
         members=members,
@@ -363,11 +371,11 @@ def _render(story: _Story, members: tuple[Track, ...], counts: tuple[int, int, i
         count_low=low,
         count_high=high,
         count_max=story.count_max,
-        confidence=1.0 - math.prod(1.0 - one.belief for one in members),
+        confidence=1.0 - math.prod([1.0 - one.belief for one in members]),
         box=hull,
         velocity_px_s=velocity,
         first_seen_s=story.first_seen_s,
-        last_seen_s=max(one.last_seen_s for one in members),
+        last_seen_s=max([one.last_seen_s for one in members]),
         zone=story.zone,
         crossing=story.crossing,
         parent=story.parent,

@@ -9,6 +9,7 @@ Bodies that are out of sight cross nothing until they are seen again; then the w
 a track is dropped with the track.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -49,23 +50,26 @@ class Rules:
         """Tell what the tracks of one frame did; while the shutter is closed (``ffc``) nothing fires."""
         if not (self._lines or self._zones):
             return RuleEvents()
-        size_px = np.array((width_px, height_px), np.float64)
+        size_px = (float(width_px), float(height_px))
         self._memories = {one.track_id: self._memories.get(one.track_id) or _Memory() for one in tracks}
         seen = [one for one in tracks if one.last_seen_s == t_s]
         if seen and not ffc:
-            feet = np.array([one.foot_px for one in seen])
-            heights_px = np.array([max(one.height_px, 1.0) for one in seen])
-            self._enter_zones(seen, feet, heights_px, size_px)
-            crossings = self._cross_lines(seen, feet, heights_px, size_px)
+            if self._zones:
+                self._enter_zones(seen, np.array(size_px))
+            crossings = self._cross_lines(seen, size_px)
         else:
             crossings = ()
+        if not self._zones:
+            return RuleEvents(crossings=crossings)
         return RuleEvents(
             zones={one: memory.zone for one, memory in self._memories.items() if memory.zone is not None},
             ignored=frozenset(one for one, memory in self._memories.items() if memory.ignored),
             crossings=crossings,
         )
 
-    def _enter_zones(self, seen: Sequence[Track], feet: Floats, heights_px: Floats, size_px: Floats) -> None:
+    def _enter_zones(self, seen: Sequence[Track], size_px: Floats) -> None:
+        feet = np.array([one.foot_px for one in seen])
+        heights_px = np.array([max(one.height_px, 1.0) for one in seen])
         inside = [(zone, signed_distance(feet, np.array(zone.points) * size_px) / heights_px) for zone in self._zones]
         for row, track in enumerate(seen):
             memory = self._memories[track.track_id]
@@ -78,46 +82,44 @@ class Rules:
             memory.ignored = place is not None and place.ignore
             memory.zone = place.id if place is not None and not place.ignore else None
 
-    def _cross_lines(
-        self, seen: Sequence[Track], feet: Floats, heights_px: Floats, size_px: Floats
-    ) -> tuple[TrackCrossing, ...]:
+    def _cross_lines(self, seen: Sequence[Track], size_px: Point) -> tuple[TrackCrossing, ...]:
+        # plain numbers: most frames hold a handful of people, and numpy costs more to call than they do
         found = []
         for line in self._lines:
-            start, end = np.array(line.points) * size_px
-            along = end - start
-            length_px = max(float(np.hypot(*along)), 1e-9)
-            # the picture's y axis points down, so walking from start to end the left hand side is negative
-            side_px = (along[0] * (feet[:, 1] - start[1]) - along[1] * (feet[:, 0] - start[0])) / length_px
-            beyond = np.abs(side_px) > line.dead_band_heights * heights_px
-            for row, (track, side, is_beyond) in enumerate(zip(seen, side_px.tolist(), beyond.tolist(), strict=True)):
+            ends = [(x * size_px[0], y * size_px[1]) for x, y in line.points]
+            start, along = ends[0], (ends[1][0] - ends[0][0], ends[1][1] - ends[0][1])
+            length_px = max(math.hypot(*along), 1e-9)
+            for track in seen:
+                foot, height_px = track.foot_px, max(track.height_px, 1.0)
+                # the picture's y axis points down, so walking from start to end the left hand side is negative
+                side_px = (along[0] * (foot[1] - start[1]) - along[1] * (foot[0] - start[0])) / length_px
                 memory = self._memories[track.track_id]
                 before = memory.beyond.get(line.id)
-                if before is not None and not is_beyond:
+                if before is not None and abs(side_px) <= line.dead_band_heights * height_px:
                     continue
-                on_left, foot = side < 0.0, (float(feet[row, 0]), float(feet[row, 1]))
-                if before is not None and before[0] != on_left and not track.confirmed:
-                    continue
-                memory.beyond[line.id] = (on_left, foot)  # whoever is first seen in the band starts on their side of it
+                on_left = side_px < 0.0
                 if before is None or before[0] == on_left:
+                    memory.beyond[line.id] = (on_left, foot)  # whoever is first seen in the band starts on their side
                     continue
-                slack_px = _END_SLACK_HEIGHTS * float(heights_px[row])
+                if not track.confirmed:
+                    continue
+                memory.beyond[line.id] = (on_left, foot)
+                slack = _END_SLACK_HEIGHTS * height_px / length_px
                 direction = line.to_left if on_left else line.to_right
-                if (line.id, direction) in memory.crossed or not _passes(before[1], foot, start, along, slack_px):
-                    continue
-                memory.crossed.add((line.id, direction))
-                found.append(TrackCrossing(track.track_id, line.id, direction))
+                if (line.id, direction) not in memory.crossed and _passes(before[1], foot, start, along, slack):
+                    memory.crossed.add((line.id, direction))
+                    found.append(TrackCrossing(track.track_id, line.id, direction))
         return tuple(sorted(found, key=lambda one: (one.track_id, one.line)))
 
 
-def _passes(before: Point, now: Point, start: Floats, along: Floats, slack_px: float) -> bool:
-    """Tell whether the way between two places on either side meets the line between its ends."""
+def _passes(before: Point, now: Point, start: Point, along: Point, slack: float) -> bool:
+    """Tell whether the way between two places on either side meets the line between its ends, give or take a share."""
     way = (now[0] - before[0], now[1] - before[1])
     cross = along[0] * way[1] - along[1] * way[0]
     if cross == 0.0:
         return False
     at = ((before[0] - start[0]) * way[1] - (before[1] - start[1]) * way[0]) / cross
-    slack = slack_px / max(float(np.hypot(*along)), 1e-9)
-    return bool(-slack <= at <= 1.0 + slack)
+    return -slack <= at <= 1.0 + slack
 
 
 def signed_distance(points: Floats, corners: Floats) -> Floats:

@@ -368,7 +368,7 @@ def test_small_offsets_in_time_do_not_matter(offset_s):
 
 def late(tracks, offset_s):
     """Move the times of tracks."""
-    return tuple(replace(one, last_seen_s=one.last_seen_s + offset_s) for one in tracks)
+    return tuple(one._replace(last_seen_s=one.last_seen_s + offset_s) for one in tracks)
 
 
 def test_a_told_crossing_of_somebody_too_small_to_be_judged_is_no_fault():

@@ -1,7 +1,5 @@
 """Whom each track follows, and which tracks are excused, frame by frame."""
 
-from dataclasses import replace
-
 from drawing import FPS, PROVEN_PX, person, said, track, true_clip
 
 from edge.evaluate.following import views
@@ -60,8 +58,8 @@ def test_tracks_on_what_is_not_judged_are_excused_also_when_hidden_later():
 def test_unconfirmed_tracks_and_other_kinds_are_not_measured():
     """What the node does not yet believe is no claim."""
     truth = true_clip([person(1, 40)])
-    doubtful = replace(track(7, 40, 0.0), confirmed=False)
-    other = replace(track(8, 40, 0.0), kind="deer")
+    doubtful = track(7, 40, 0.0)._replace(confirmed=False)
+    other = track(8, 40, 0.0)._replace(kind="deer")
     assert laid(truth, loose(0, doubtful, other))[0].seen == ()
 
 

@@ -102,7 +102,7 @@ def test_a_group_that_stands_has_no_course():
 def test_who_is_hidden_does_not_move_the_group_while_others_are_seen():
     """Guessed places do not count beside seen ones, but alone they are better than nothing."""
     view = Geo(pose=HERE).look(None, **SIZE)
-    seen, hidden = track((150.0, 140.0)), replace(track((300.0, 250.0)), hidden_s=3.0)
+    seen, hidden = track((150.0, 140.0)), track((300.0, 250.0))._replace(hidden_s=3.0)
     assert place([seen, hidden], view) == place([seen], view)
     assert place([hidden], view).position is not None
 
