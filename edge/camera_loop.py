@@ -5,7 +5,8 @@
 
 import subprocess
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edge.capture import Camera, HearsTelemetry
 from edge.capture.slot import Slots
@@ -21,8 +22,7 @@ _REOPEN_FIRST_S = 0.5
 _POWER_CYCLE_TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(NamedTuple):
     """A time in which a camera gave nothing.
 
     Attributes:
@@ -174,7 +174,7 @@ class CameraLoop:
         lasted_s = round(self._back_s - self._lost_s, 1)
         outage, self._state.fault = self._state.last_outage, None
         if outage is not None:
-            self._state.last_outage = replace(outage, lasted_s=lasted_s)
+            self._state.last_outage = outage._replace(lasted_s=lasted_s)
         self._log.info("camera is back", camera=self._camera.camera_id, after_s=lasted_s)
 
     def _power_cycle_when_due(self) -> None:

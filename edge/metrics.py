@@ -9,30 +9,28 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edge.clock import Clock
 
 _TIMES_KEPT = 512  # about a minute at 9 frames/s: enough for a p99 that means something, 4 kB a stage
 
 
-@dataclass(frozen=True, slots=True)
-class StageTime:
+class StageTime(NamedTuple):
     """How long one stage took: totals since start, percentiles over the latest calls."""
 
-    count: int
+    calls: int
     total_s: float
     p50_s: float
     p99_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Everything that is measured, at one moment."""
 
-    counters: dict[str, int] = field(default_factory=dict)
-    gauges: dict[str, float] = field(default_factory=dict)
-    stages: dict[str, StageTime] = field(default_factory=dict)
+    counters: dict[str, int]
+    gauges: dict[str, float]
+    stages: dict[str, StageTime]
 
 
 class Metrics:

@@ -6,7 +6,8 @@ and north of an origin. What is not known is ``None``.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 _EQUATOR_RADIUS_M = 6378137.0  # WGS 84, NIMA TR8350.2
 _FLATTENING = 1 / 298.257223563
@@ -16,8 +17,7 @@ _ROUNDS = 4  # of Bowring's iteration; near the surface the second one is alread
 LatLon = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Pose:
+class Pose(NamedTuple):
     """Where a camera stands and how it looks; height is above the ground that it looks at."""
 
     lat_deg: float
@@ -30,8 +30,7 @@ class Pose:
     vfov_deg: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PoseErrors:
+class PoseErrors(NamedTuple):
     """How well a pose is known, one standard deviation each.
 
     Attributes:
@@ -52,8 +51,7 @@ class PoseErrors:
     corner_m: float = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Telemetry:
+class Telemetry(NamedTuple):
     """What the carrier of a camera told about one frame.
 
     Attributes:
@@ -120,7 +118,7 @@ def between(one: Telemetry, other: Telemetry, share: float, *, apart_s: float) -
             for a, b in zip(one.corners, other.corners, strict=True)
         )
         corners = first, second, third, fourth
-    return replace(near, corners=corners, **told)
+    return near._replace(corners=corners, **told)
 
 
 def _is_a_way(one: Telemetry, other: Telemetry, apart_s: float) -> bool:
@@ -141,7 +139,7 @@ def _turn_deg(start: float, end: float) -> float:
     return (end - start + 180.0) % 360.0 - 180.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # reports write it with ``asdict``, which takes no tuple for a record
 class TelemetryCount:
     """How much of what a carrier told could be believed, since the camera was made.
 
@@ -156,8 +154,7 @@ class TelemetryCount:
     why: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place with its error ellipse.
 
     Attributes:
@@ -180,8 +177,7 @@ class Position:
         return math.hypot(self.major_m, self.minor_m)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Where a group is and where it goes, as far as that is known.
 
     Attributes:

@@ -1,12 +1,13 @@
 """The records that flow through the node: ``capture -> Frame -> pipeline -> Result -> delivery``.
 
-All are values that never change. Boxes are ``(x0, y0, x1, y1)`` in pixels of the frame, as floats, the right and lower
-edge exclusive; only the wire format turns them into fractions. ``t_s`` is seconds on the camera's own monotonic hand;
-``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
+All are values that nobody changes: named tuples, because Python makes the class of one in an eighth of the time that a
+frozen dataclass takes, and the start of a node makes fifty. Boxes are ``(x0, y0, x1, y1)`` in pixels of the frame, as
+floats, the right and lower edge exclusive; only the wire format turns them into fractions. ``t_s`` is seconds on the
+camera's own monotonic hand; ``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from edge.places import Placed, Telemetry
@@ -26,8 +27,7 @@ else:
     Pixels = Any  # a station has no pictures: it does not load numpy for the name of a type
 
 
-@dataclass(frozen=True, slots=True)
-class Radiometry:
+class Radiometry(NamedTuple):
     """What a pixel value means: ``value * scale + offset`` is degrees Celsius when ``scale`` is known."""
 
     kind: RadiometryKind = "agc8"
@@ -35,8 +35,7 @@ class Radiometry:
     offset: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One picture from one camera.
 
     Attributes:
@@ -56,7 +55,7 @@ class Frame:
     t_s: float
     captured_utc_s: float
     pixels: Pixels
-    radiometry: Radiometry = field(default_factory=Radiometry)
+    radiometry: Radiometry = Radiometry()
     ffc: bool | None = None
     telemetry: Telemetry | None = None
 
@@ -71,8 +70,7 @@ class Frame:
         return int(self.pixels.shape[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(NamedTuple):
     """One box that the model claims in one frame."""
 
     box: Box
@@ -80,8 +78,7 @@ class Detection:
     kind: str = "person"
 
 
-@dataclass(frozen=True, slots=True)
-class CameraShift:
+class CameraShift(NamedTuple):
     """How the scene moved in the picture since the previous frame: ``p' = linear @ p + (dx_px, dy_px)``.
 
     The identity for a fixed camera. ``linear`` is row-major 2x2.
@@ -133,8 +130,7 @@ class Track(NamedTuple):
         return ((self.box[0] + self.box[2]) / 2, self.box[3])
 
 
-@dataclass(frozen=True, slots=True)
-class TrackCrossing:
+class TrackCrossing(NamedTuple):
     """One body crossed a line, just now, for the first time in this direction."""
 
     track_id: int
@@ -142,8 +138,7 @@ class TrackCrossing:
     direction: str
 
 
-@dataclass(frozen=True, slots=True)
-class RuleEvents:
+class RuleEvents(NamedTuple):
     """What the lines and zones of a camera say about the tracks of one frame.
 
     Attributes:
@@ -152,13 +147,12 @@ class RuleEvents:
         crossings: lines crossed in this frame, ordered by track.
     """
 
-    zones: Mapping[int, str] = field(default_factory=dict)
+    zones: Mapping[int, str] = MappingProxyType({})
     ignored: frozenset[int] = frozenset()
     crossings: tuple[TrackCrossing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(NamedTuple):
     """How often members of a group crossed a line in one direction."""
 
     line: str
@@ -166,8 +160,7 @@ class Crossing:
     crossed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Tracks near each other that move alike; one person alone is a group of one.
 
     Attributes:
@@ -193,7 +186,7 @@ class Group:
 
     group_id: int
     members: tuple[Track, ...]
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks a group for
     count_low: int
     count_high: int
     count_max: int
@@ -216,8 +209,7 @@ class Group:
         return self.ended is None and not self.waiting
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """One revision of one group's story for the control room; carries the whole state.
 
     Attributes:
@@ -259,8 +251,7 @@ MOTION_TILE_PX = 32
 """Side of a tile of ``Motion.tiles``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
+class Motion(NamedTuple):
     """Where one frame differs from what the camera usually sees, judged on counts and not on the stretched picture.
 
     Attributes:
@@ -274,8 +265,7 @@ class Motion:
     tiles: Tiles
 
 
-@dataclass(frozen=True, slots=True)
-class FrameStats:
+class FrameStats(NamedTuple):
     """What one frame's values say of its worth, before anything is looked for in it.
 
     "Values" are counts of a 16-bit picture and levels of an 8-bit one. All but ``repeats`` are judged on sampled rows.
@@ -306,8 +296,7 @@ class FrameStats:
     dead_pixels: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """Whether the picture is worth anything, and why not."""
 
     state: SightState = "ok"
@@ -316,8 +305,7 @@ class Sight:
     cause: SightCause | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SightAlert:
+class SightAlert(NamedTuple):
     """One revision of the story of a camera that cannot see.
 
     Attributes:
@@ -347,8 +335,7 @@ class SightAlert:
     ended: EndReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What the pipeline made of one frame; ``looked`` is False where the model was spared because nothing moved."""
 
     camera: str

@@ -439,7 +439,7 @@ def _serve_metrics(port: int, metrics: Metrics) -> Iterator[None]:
                 yield GaugeMetricFamily(f"edge_{name}", name, value=level)
             for name, stage in snapshot.stages.items():
                 yield CounterMetricFamily(f"edge_stage_{name}_seconds", name, value=stage.total_s)
-                yield CounterMetricFamily(f"edge_stage_{name}_calls", name, value=stage.count)
+                yield CounterMetricFamily(f"edge_stage_{name}_calls", name, value=stage.calls)
                 yield GaugeMetricFamily(f"edge_stage_{name}_p99_seconds", name, value=stage.p99_s)
 
     registry = CollectorRegistry()

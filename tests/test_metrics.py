@@ -33,7 +33,7 @@ def test_percentiles_are_of_the_latest_calls(clock):
     for number in range(100):
         metrics.observe_s("track", 9.0 if number == 50 else 0.001)
     stage = metrics.snapshot().stages["track"]
-    assert (stage.count, stage.p50_s, stage.p99_s) == (100, 0.001, 9.0)
+    assert (stage.calls, stage.p50_s, stage.p99_s) == (100, 0.001, 9.0)
 
 
 def test_a_snapshot_stands_still(clock):

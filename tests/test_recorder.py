@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -322,7 +321,7 @@ def test_the_thread_takes_frames_without_ever_making_the_node_wait(tmp_path, mon
     longest_s = 0.0
     for index in range(1, 100):
         before_s = time.monotonic()
-        thread.add(replace(one, seq=index, t_s=one.t_s + index / 100), ())
+        thread.add(one._replace(seq=index, t_s=one.t_s + index / 100), ())
         longest_s = max(longest_s, time.monotonic() - before_s)
     thread.stop(10.0)
     assert longest_s < 0.2

@@ -254,8 +254,6 @@ def test_a_bug_in_a_camera_ends_the_node_and_leaves_the_alerts_to_the_next_run(t
 
 def test_a_skipping_sensor_counts_its_lost_frames(tmp_path):
     """Gaps in the sensor's own numbering are counted as lost frames."""
-    from dataclasses import replace
-
     from edge.capture.footage import Footage
 
     class Gappy(Footage):
@@ -264,7 +262,7 @@ def test_a_skipping_sensor_counts_its_lost_frames(tmp_path):
         def __iter__(self):
             """Skip numbers 5 to 7."""
             for frame in super().__iter__():
-                yield replace(frame, seq=frame.seq + 3) if frame.seq >= 5 else frame
+                yield frame._replace(seq=frame.seq + 3) if frame.seq >= 5 else frame
 
     config = config_of(tmp_path, 1, frames=12)
     node = node_of(

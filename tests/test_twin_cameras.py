@@ -1,6 +1,5 @@
 """A 16-bit camera and its 8-bit twin of the same scene give the same groups."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def test_the_same_scene_at_8_and_16_bits_gives_the_same_groups(name, until_s):
             own = np.percentile(frame.pixels, (1.0, 99.8))
             limits = own if limits is None else 0.9 * limits + 0.1 * own
             grey = np.clip((frame.pixels - limits[0]) * 255.0 / (limits[1] - limits[0]), 0, 255).astype(np.uint8)
-            twin = replace(frame, pixels=grey, radiometry=Radiometry())
+            twin = frame._replace(pixels=grey, radiometry=Radiometry())
             results = [pipeline.process(one) for pipeline, one in zip(twins, (frame, twin), strict=True)]
             told.append([sorted(group.count for group in one.groups if group.present) for one in results])
             for story, one in zip(stories, results, strict=True):

@@ -9,11 +9,10 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -36,13 +35,12 @@ _WHITE = 255
 _LONGEST_S = 1e7  # four months: longer footage is a mistake in its times
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """What is known about the times of a piece of footage."""
 
     times_s: tuple[float, ...] = ()
     start_utc_s: float = 0.0  # unknown: 1970, so that nobody takes it for real and every replay agrees
-    radiometry: Radiometry | None = field(default=None)
+    radiometry: Radiometry | None = None
 
 
 class Footage:

@@ -7,7 +7,6 @@ packet is still worth having.
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import replace
 
 from edge.capture.st0601 import telemetry, value
 from edge.places import Telemetry, TelemetryCount, between
@@ -104,7 +103,7 @@ class TelemetryTrack:
         if near is None or abs(near[0] - pts_s) > self._nearest_s:
             return None
         told = self._on_the_way(pts_s) or near[1]
-        return told if near[1].utc_s is None else replace(told, utc_s=near[1].utc_s + pts_s - near[0])
+        return told if near[1].utc_s is None else told._replace(utc_s=near[1].utc_s + pts_s - near[0])
 
     def _on_the_way(self, pts_s: float) -> Telemetry | None:
         """Go between the two around a frame; live, the next is not there yet, and the last two lead on for one step."""

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -64,7 +63,7 @@ class LiveFootage:
                 self._clock.wait(self._stopping, max(0.0, t_s - self._clock.monotonic_s()))
                 if self._stopping.is_set():
                     return
-                yield replace(frame, seq=seq, t_s=t_s, captured_utc_s=self._clock.utc_s())
+                yield frame._replace(seq=seq, t_s=t_s, captured_utc_s=self._clock.utc_s())
                 seq += 1
             if not self._loop:
                 return

@@ -5,7 +5,7 @@ under which mission and with which weapons is nothing that finds a person.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.places import LatLon, Telemetry
 
@@ -15,8 +15,7 @@ _LEVEL = 1e-6
 _EARLIEST_UTC_S, _LATEST_UTC_S = 946_684_800.0, 4_102_444_800.0  # 2000 to 2100: outside it a clock was never set
 
 
-@dataclass(frozen=True, slots=True)
-class _Mapped:
+class _Mapped(NamedTuple):
     """A whole number that stands for a range: unsigned from 0, signed around 0 with its least value for "no value"."""
 
     size: int

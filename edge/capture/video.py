@@ -1,11 +1,10 @@
 """Moving pictures through PyAV: reads clips and live streams."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import av
 
@@ -129,8 +128,7 @@ class VideoReader(_Held):
         return float(self._container.duration) / av.time_base if alone and self._container.duration else None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """What came out of a live stream: a picture, a packet of data, a damaged picture, or nothing that is looked at.
 
     Attributes:

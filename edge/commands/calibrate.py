@@ -44,7 +44,7 @@ def calibrate(
     found = solve(marked, (picture.shape[1], picture.shape[0]), solve_fov=solve_fov)
     draw(picture, found, output)
     if as_json:
-        told = {"pose": asdict(found.pose), "errors": asdict(found.errors), "rms_px": found.rms_px}
+        told = {"pose": found.pose._asdict(), "errors": found.errors._asdict(), "rms_px": found.rms_px}
         residuals = [asdict(one) | {"off_px": one.off_px} for one in found.residuals]
         print(json.dumps({**told, "residuals": residuals, "doubts": found.doubts, "picture": str(output)}, indent=1))
         return

@@ -2,9 +2,8 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,8 +16,7 @@ from edge.errors import ConfigError
 File = TypeVar("File", bound=Section)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A configuration and where each of its values came from (``default``, ``preset rescue``, ``node.toml:12``)."""
 
     config: Config

@@ -9,7 +9,7 @@ quota (0x97, 0x80, 0x83, 0x91).
 
 import heapq
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge.delivery.backoff import Backoff
 
@@ -43,8 +43,7 @@ class _Hold:
     probe: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     seq: int | None  # None: a state message, which is not in the outbox
     topic: str
     sent_s: float

@@ -1,11 +1,10 @@
 """What goes over a connection to the broker, and who connects: known without loading MQTT, which takes a while."""
 
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """Something to publish."""
 
     topic: str
@@ -16,8 +15,7 @@ class Message:
     content_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the broker said to one message, by the number that ``send`` gave."""
 
     mid: int
@@ -25,8 +23,7 @@ class Answer:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A message that came in; ``Link.acknowledge`` tells the broker that it is safe here."""
 
     topic: str
@@ -36,8 +33,7 @@ class Arrival:
     retain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who connects: the client's name, its will, how long the broker keeps a session for it, and what it hears.
 
     With ``must_hear`` a link without its subscriptions is none; else it speaks at once and ``Link.deaf`` tells.

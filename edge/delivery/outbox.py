@@ -20,10 +20,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from edge.clock import Clock
 from edge.config import DeliveryConfig
@@ -45,8 +44,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
+class Depth(NamedTuple):
     """How far delivery is behind."""
 
     waiting: int
@@ -55,8 +53,7 @@ class Depth:
     shed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What is still here of messages that somebody asks for again: numbers, and runs of numbers that are gone."""
 
     seqs: list[int]

@@ -7,16 +7,15 @@ fails as a whole, so each message is asked for by its number, and each story by 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge.delivery.store import Row, Story
 
 _MOST_ASKED = 200_000  # numbers; a second or two
 
 
-@dataclass(frozen=True, slots=True)
-class Salvage:
+class Salvage(NamedTuple):
     """What was found; ``last_seq`` is 0 when it could not be read."""
 
     rows: list[Row]

@@ -13,7 +13,7 @@ WAL mode NORMAL may lose the last commits when the power is cut, and the last al
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.words import Phase
 
@@ -48,8 +48,7 @@ _OLDEST = "SELECT seq FROM message WHERE phase = 'update' AND done_utc_s IS NULL
 _ROW = "SELECT seq, topic, key, rev, phase, utc_s, payload FROM message"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One message as it is kept."""
 
     seq: int

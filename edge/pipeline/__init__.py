@@ -6,8 +6,7 @@ give the same results, byte for byte, at any speed.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +50,7 @@ class FindsPeople(Protocol):
         """Find what is in one prepared picture; boxes in pixels of the frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Which frame it is about, without its pixels."""
 
     seq: int
@@ -204,11 +202,11 @@ class Pipeline:
     def _place(self, alert: Alert, moment: Moment) -> Alert:
         """Add where it is; the last word on a group that is gone repeats where it was last told to be."""
         if alert.phase == "end":
-            return replace(alert, placed=self._placed.pop(alert.alert_id, None))
+            return alert._replace(placed=self._placed.pop(alert.alert_id, None))
         view = self._geo.look(moment.telemetry, width_px=moment.width_px, height_px=moment.height_px)
         placed = place(alert.group.members, view)
         self._placed[alert.alert_id] = placed
-        return replace(alert, placed=placed)
+        return alert._replace(placed=placed)
 
 
 def find_people(

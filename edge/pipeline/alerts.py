@@ -10,7 +10,8 @@ is read and no dice are thrown, so a replay gives the same ids byte for byte, an
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.config import AlertsConfig, LineConfig, ZoneConfig
 from edge.records import Alert, Group
@@ -29,8 +30,7 @@ _WALKING_HEIGHTS_S = 0.15  # slower than this a group has no heading
 _LOUDNESS: dict[Priority, int] = {"routine": 0, "important": 1, "urgent": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class _Met:
+class _Met(NamedTuple):
     """When a group came up, and the alert of the group it split from."""
 
     since_s: float
@@ -94,7 +94,7 @@ class AlertRaiser:
         """End everything that is open: the node stops, or the footage is over."""
         size_px = (width_px, height_px)
         return tuple(
-            self._end(replace(self._stories[one].told.group, ended=reason), reason, t_s, captured_utc_s, size_px)
+            self._end(self._stories[one].told.group._replace(ended=reason), reason, t_s, captured_utc_s, size_px)
             for one in sorted(self._stories)
         )
 
@@ -162,8 +162,7 @@ class AlertRaiser:
             group, "end", story.told.rev + 1, story.alert_id, story.first_seen_utc_s, t_s, captured_utc_s, size_px
         )
         into = self._stories.get(group.merged_into) if group.merged_into is not None else None
-        return replace(
-            alert,
+        return alert._replace(
             priority=story.told.priority,
             reasons=(_ENDINGS[reason],),
             merged_into=into.alert_id if into else None,

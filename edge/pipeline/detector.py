@@ -7,9 +7,8 @@ any disagreement is a ``ModelError`` that says what was expected and what was fo
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,7 @@ _INPUT_AXES = 4
 _LEAST_SIDE_PX = 64  # of a trial run: smaller pictures vanish in the strides of some models
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which model it was: goes into every alert."""
 
     id: str

@@ -20,7 +20,7 @@ Nothing here raises alerts or looks at pixels, and nothing is forgotten except b
 import math
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -171,7 +171,7 @@ class GroupCounter:
         older.crossed.update(younger.crossed)
         older.crossing = older.crossing or younger.crossing
         told = younger.told or _render(younger, (0, 0, 0))
-        return replace(told, ended="merged", merged_into=older.group_id)
+        return told._replace(ended="merged", merged_into=older.group_id)
 
     def _fade(self, t_s: float) -> list[Group]:
         """End the groups that have had nobody for long enough."""
@@ -187,7 +187,7 @@ class GroupCounter:
             if t_s - story.empty_since_s >= self._config.end_after_s - _TIGHT_S:
                 del self._stories[story.group_id]
                 if story.told:
-                    ended.append(replace(story.told, ended="left"))
+                    ended.append(story.told._replace(ended="left"))
         return ended
 
     def _note_events(self, events: RuleEvents, t_s: float) -> None:
@@ -226,7 +226,7 @@ class GroupCounter:
 
     def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:
         if story.empty_since_s is not None and story.told is not None:
-            return replace(story.told, waiting=True)
+            return story.told._replace(waiting=True)
         count, low, high = _bounds(story, arriving, t_s)
         bounds = story.bounds
         if bounds and bounds[-1][1] == low and bounds[-1][2] == high:

@@ -1,7 +1,6 @@
 """Several looks at one picture become one list of detections, each person once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +31,7 @@ def shift_into_frame(found: Sequence[Detection], window: Window, size_px: tuple[
     right = x1 - x0 - _SEAM_PX if x1 < size_px[1] else np.inf
     bottom = y1 - y0 - _SEAM_PX if y1 < size_px[0] else np.inf
     return [
-        replace(d, box=(d.box[0] + x0, d.box[1] + y0, d.box[2] + x0, d.box[3] + y0))
+        d._replace(box=(d.box[0] + x0, d.box[1] + y0, d.box[2] + x0, d.box[3] + y0))
         for d in found
         if d.box[0] > left and d.box[1] > top and d.box[2] < right and d.box[3] < bottom
     ]

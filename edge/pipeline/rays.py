@@ -14,7 +14,7 @@ out; ``edge calibrate`` shows what it costs.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +35,7 @@ _FOOT_HEIGHTS = 0.05  # ... or to this share of the body, whichever is more: fee
 _CARRIER_LEAST_M, _CARRIER_HEIGHTS = 50.0, 2.0  # a drone that says nothing of its camera may look anywhere around it
 
 
-@dataclass(frozen=True, slots=True)
-class Eye:
+class Eye(NamedTuple):
     """Where the camera is in the local plane and how it looks: the numbers that an error ellipse is made of."""
 
     east_m: float
@@ -153,14 +152,14 @@ class View:
 
     def _pose_slope(self, eye: Eye, foot: Point) -> Matrix | None:
         """Derive the place by the seven numbers of the pose, (2, 7); ``None`` near the horizon."""
-        numbers = np.array(astuple(eye))
+        numbers = np.array(eye)
         slope = np.empty((2, len(numbers)))
         for index, step in enumerate(_STEPS):
             ends = [self._cast(Eye(*(numbers + sign * step * _unit(index))), *foot) for sign in (1.0, -1.0)]
             if ends[0] is None or ends[1] is None:
                 return None
             slope[:, index] = (np.array(ends[0]) - np.array(ends[1])) / (2 * step)
-        lifted = replace(eye, tilt_deg=eye.tilt_deg + self._errors.tilt_deg)
+        lifted = eye._replace(tilt_deg=eye.tilt_deg + self._errors.tilt_deg)
         return slope if self._cast(lifted, *foot) is not None else None
 
     def _ray(self, eye: Eye, x_px: float, y_px: float) -> tuple[float, float, float]:

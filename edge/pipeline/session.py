@@ -7,9 +7,8 @@ becomes ``Opened.fault``, and a list without the CPU means that the CPU is refus
 """
 
 import difflib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnxruntime as ort
 
@@ -24,8 +23,7 @@ _REASON_CHARS = 300  # the first half of what ONNX Runtime says may be the name 
 Options = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A session, and how far it is what was wanted.
 
     Attributes:

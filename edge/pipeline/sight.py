@@ -14,6 +14,7 @@ it is told, and must be gone for a while before it is forgotten: a bird in front
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,8 +50,7 @@ class _Lasting:
         return self.told
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(NamedTuple):
     """What may be wrong with a picture; the first that lasts is told."""
 
     cause: SightCause

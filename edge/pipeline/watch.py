@@ -4,7 +4,7 @@ Pure like the stages, but driven by the program that owns the camera: a camera t
 its state through a pipeline. As with groups, the id follows from the boot, the camera and the moment it began.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from edge.records import SightAlert
@@ -59,8 +59,7 @@ class SightWatch:
         elif (state, cause) == (trouble.told.state, trouble.told.cause) or t_s - trouble.told_s < _UPDATE_EVERY_S:
             return None
         else:
-            told = replace(
-                trouble.told,
+            told = trouble.told._replace(
                 rev=trouble.told.rev + 1,
                 phase="update",
                 state=state,
@@ -77,7 +76,7 @@ class SightWatch:
         if trouble is None or trouble.told is None:
             return None
         told = trouble.told
-        return replace(told, rev=told.rev + 1, phase="end", reason=_ENDINGS[reason], ended=reason, utc_s=utc_s)
+        return told._replace(rev=told.rev + 1, phase="end", reason=_ENDINGS[reason], ended=reason, utc_s=utc_s)
 
     def _better(
         self, state: State, cause: SightCause | None, reason: str | None, t_s: float, utc_s: float
@@ -91,8 +90,7 @@ class SightWatch:
         self._trouble = None
         if trouble.told is None:
             return None
-        return replace(
-            trouble.told,
+        return trouble.told._replace(
             rev=trouble.told.rev + 1,
             phase="end",
             state=state,

@@ -2,7 +2,6 @@
 
 import math
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -197,11 +196,11 @@ def test_each_frame_finds_the_telemetry_nearest_to_it():
     track, told = TelemetryTrack(nearest_s=0.5), Telemetry(lat_deg=1.0, lon_deg=2.0)
     assert track.at(0.0) is None
     for number in range(300):
-        track.put(number * 0.1, replace(told, alt_m=float(number)))
+        track.put(number * 0.1, told._replace(alt_m=float(number)))
     assert track.at(20.04).alt_m == pytest.approx(200.4)
     assert track.at(20.0).alt_m == pytest.approx(200.0)
     assert track.at(31.0) is None
-    track.put(0.0, replace(told, alt_m=-1.0))
+    track.put(0.0, told._replace(alt_m=-1.0))
     assert track.at(0.1).alt_m == -1.0
     assert track.at(29.0) is None
 
@@ -236,7 +235,7 @@ def test_a_drone_that_tells_its_place_once_a_second_is_followed_in_between(live)
 def test_a_jump_is_not_walked_through():
     """A receiver's fault, a camera that swings through straight down: what is nearer counts, not the middle."""
     here = Telemetry(lat_deg=48.0, lon_deg=11.0, heading_deg=0.0, tilt_deg=-89.0)
-    for there in (replace(here, lat_deg=48.1), replace(here, heading_deg=180.0), Telemetry(alt_m=3.0)):
+    for there in (here._replace(lat_deg=48.1), here._replace(heading_deg=180.0), Telemetry(alt_m=3.0)):
         track = TelemetryTrack()
         track.put(0.0, here)
         track.put(1.0, there)

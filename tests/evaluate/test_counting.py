@@ -3,7 +3,6 @@
 import io
 import json
 import random
-from dataclasses import replace
 
 import pytest
 from drawing import FPS, PROVEN_PX, person, said, told, track, true_clip, walk_together
@@ -342,8 +341,8 @@ def test_the_order_of_clips_results_tracks_and_groups_does_not_matter(seed):
 def shuffled(result, shuffle):
     """Shuffle the tracks and groups of one result."""
     tracks = tuple(shuffle.sample(result.tracks, len(result.tracks)))
-    groups = tuple(replace(one, members=tuple(shuffle.sample(one.members, len(one.members)))) for one in result.groups)
-    return replace(result, tracks=tracks, groups=tuple(shuffle.sample(groups, len(groups))))
+    groups = tuple(one._replace(members=tuple(shuffle.sample(one.members, len(one.members)))) for one in result.groups)
+    return result._replace(tracks=tracks, groups=tuple(shuffle.sample(groups, len(groups))))
 
 
 def rounded(value):
@@ -361,7 +360,7 @@ def test_small_offsets_in_time_do_not_matter(offset_s):
     """Container times are rounded to milliseconds; results up to half a period off still belong to their frames."""
     clip = walk_together()
     moved = [
-        replace(result, t_s=result.t_s + offset_s, tracks=late(result.tracks, offset_s)) for result in clip.results
+        result._replace(t_s=result.t_s + offset_s, tracks=late(result.tracks, offset_s)) for result in clip.results
     ]
     assert judged(Clip(clip.truth, moved)).overall.hota.hota == pytest.approx(1.0)
 

@@ -1,6 +1,5 @@
 """One alert for each group: new, updates, end; loud enough, not too often, and the same in every replay."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 from chain import Chain
@@ -20,7 +19,7 @@ def group(t_s: float, **changed: object) -> Group:
     """Make a group of one that was first seen at 0 and is seen now."""
     track = Track(1, "person", (10.0, 10.0, 20.0, 50.0), 0.9, (10.0, 0.0), 0.0, t_s, confirmed=True)
     plain = Group(1, (track,), 1, 1, 1, 1, 0.9, track.box, (10.0, 0.0), 0.0, t_s)
-    return replace(plain, **changed)
+    return plain._replace(**changed)
 
 
 def tell(raiser: AlertRaiser, t_s: float, *groups: Group) -> tuple[Alert, ...]:

@@ -1,7 +1,6 @@
 """From the picture to the ground: places, ellipses, and what is not known."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,7 +66,7 @@ def test_above_the_horizon_there_is_a_bearing_and_no_position():
 
 def test_near_the_horizon_no_position_is_pretended():
     """Where a third of a degree of tilt decides between 300 m and nowhere, no position is told."""
-    view = Geo(pose=replace(HERE, tilt_deg=-1.0), errors=PoseErrors(tilt_deg=0.5)).look(None, **SIZE)
+    view = Geo(pose=HERE._replace(tilt_deg=-1.0), errors=PoseErrors(tilt_deg=0.5)).look(None, **SIZE)
     assert view.locate([(160.5, 129.0)], [8.0]) is None
     assert view.locate([(160.5, 240.0)], [8.0]) is not None
 
@@ -176,7 +175,7 @@ def test_a_flat_grid_is_the_plane():
 
 def test_rising_ground_is_met_sooner():
     """Ground that rises by 5 % ahead is met where height / (tan(tilt) + slope) says."""
-    pose = replace(HERE, heading_deg=0.0)
+    pose = HERE._replace(heading_deg=0.0)
     view = Geo(pose=pose, terrain=flat_grid(north=0.05)).look(None, **SIZE)
     _, north = view.ground_m((160.5, 128.5))
     assert north == pytest.approx(6.0 / (math.tan(math.radians(8.0)) + 0.05), rel=0.01)
@@ -184,7 +183,7 @@ def test_rising_ground_is_met_sooner():
 
 def test_beyond_the_grid_nothing_is_known():
     """A ray that leaves the grid before it meets the ground has no place."""
-    view = Geo(pose=replace(HERE, tilt_deg=-0.1), terrain=flat_grid()).look(None, **SIZE)
+    view = Geo(pose=HERE._replace(tilt_deg=-0.1), terrain=flat_grid()).look(None, **SIZE)
     assert view.ground_m((160.5, 128.5)) is None
 
 
@@ -203,7 +202,7 @@ DRONE = Telemetry(
 def test_told_corners_and_the_ray_agree():
     """On flat ground the homography of the corners is the same as following each ray."""
     by_ray = Geo().look(DRONE, **SIZE)
-    by_corners = Geo().look(replace(DRONE, corners=corners_of(Geo(), DRONE)), **SIZE)
+    by_corners = Geo().look(DRONE._replace(corners=corners_of(Geo(), DRONE)), **SIZE)
     for foot in [(10.0, 20.0), (160.5, 128.5), (300.0, 240.0)]:
         assert by_corners.ground_m(foot) == pytest.approx(by_ray.ground_m(foot), abs=0.05)
     assert by_corners.locate([(160.5, 128.5)], [20.0]).method == "corners"
@@ -223,7 +222,7 @@ def test_corners_alone_are_enough():
 def test_corners_that_span_nothing_are_left_alone(twist):
     """Four times the same point, or a bow tie: the ray is used instead."""
     corners = corners_of(Geo(), DRONE)
-    view = Geo().look(replace(DRONE, corners=tuple(corners[index] for index in twist)), **SIZE)
+    view = Geo().look(DRONE._replace(corners=tuple(corners[index] for index in twist)), **SIZE)
     assert view.locate([(160.5, 128.5)], [20.0]).method == "ray"
 
 
@@ -242,18 +241,18 @@ def test_metres_of_a_moving_camera_stay_in_one_plane():
     geo = Geo()
     first = geo.look(DRONE, **SIZE).ground_m((160.5, 128.5))
     moved = Origin(48.1, 11.5).to_degrees(30.0, -20.0)
-    second = geo.look(replace(DRONE, lat_deg=moved[0], lon_deg=moved[1]), **SIZE).ground_m((160.5, 128.5))
+    second = geo.look(DRONE._replace(lat_deg=moved[0], lon_deg=moved[1]), **SIZE).ground_m((160.5, 128.5))
     assert (second[0] - first[0], second[1] - first[1]) == pytest.approx((30.0, -20.0), abs=0.01)
 
 
 def test_the_ground_ahead_decides_over_the_sea_level():
     """What matters is the height above the ground in the picture, not above where the drone took off."""
-    told = replace(DRONE, alt_m=870.0, ground_alt_m=800.0, height_m=500.0)
+    told = DRONE._replace(alt_m=870.0, ground_alt_m=800.0, height_m=500.0)
     assert Geo().look(told, **SIZE).ground_m((160.5, 128.5)) == Geo().look(DRONE, **SIZE).ground_m((160.5, 128.5))
 
 
 def test_the_field_of_view_may_come_from_the_configuration():
     """DJI side files do not tell it."""
-    told = replace(DRONE, hfov_deg=None)
+    told = DRONE._replace(hfov_deg=None)
     assert Geo().look(told, **SIZE).locate([(160.5, 128.5)], [20.0]).method == "carrier"
     assert Geo(hfov_deg=32.0).look(told, **SIZE).locate([(160.5, 128.5)], [20.0]).method == "ray"

@@ -6,7 +6,6 @@ Run with ``pytest -m usb``: several minutes. In the guest ``guest_usb.py`` does 
 import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -181,7 +180,7 @@ def test_footage_through_the_usb_camera_gives_the_groups_of_its_replay(found):
     assert len(seen["seq"]) >= 0.98 * len(original)
     assert all(np.array_equal(pixels, original[seq].pixels) for pixels, seq in zip(received, seen["seq"], strict=True))
     through_usb = [
-        replace(original[seq], pixels=pixels, t_s=t_s - seen["t_s"][0])
+        original[seq]._replace(pixels=pixels, t_s=t_s - seen["t_s"][0])
         for pixels, seq, t_s in zip(received, seen["seq"], seen["t_s"], strict=True)
     ]
     assert story(through_usb) == story(original)

@@ -1,9 +1,8 @@
 """Which kernels this machine uses: the native ones where they were built, else the specification itself."""
 
 import os
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge.pipeline.preprocess import native
 from edge.pipeline.preprocess.kernels import Gain, Kernels
@@ -13,8 +12,7 @@ FORCED_BY = "EDGE_PREPROCESS"
 """Environment variable; ``reference`` leaves the native kernels aside (same alerts, several times slower)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """Which kernels are in use, and why not the faster ones.
 
     Attributes:

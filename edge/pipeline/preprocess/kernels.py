@@ -36,8 +36,7 @@ TOP = 65535
 _SPAN_MOST = TOP - 129  # room for the rounding
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
+class Gain(NamedTuple):
     """How one camera's counts become levels.
 
     Attributes:

@@ -8,8 +8,7 @@ pass unchanged.
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from edge.records import Frame, FrameStats, Motion, Pixels
 _PADDING = 114  # grey: neither warm nor cold
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What the pipeline sees of one frame. Both pictures are overwritten by the next one.
 
     Attributes:
