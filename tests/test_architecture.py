@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "edge"
 
 FLOORS = {
     "__init__": 0, "records": 0, "errors": 0, "clock": 0, "ulid": 0, "places": 0, "shipped": 0, "words": 0,
-    "config": 1, "metrics": 1, "log": 1, "box": 1, "terrain": 1, "near": 1,
+    "config": 1, "metrics": 1, "log": 1, "box": 1, "terrain": 1, "near": 1, "crowd": 1,
     "capture": 2, "delivery": 2, "pipeline.stage": 2,
     "pipeline": 3,
     "service": 4, "replay": 4, "replay_report": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4, "snapshot": 4,

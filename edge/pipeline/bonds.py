@@ -11,13 +11,18 @@ body's top is cut by hats and branches, in heights of the taller one, so a child
 they do.
 """
 
+import ctypes
+import weakref
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.config import GroupsConfig
+from edge.crowd import Library, library
 from edge.near import fewest, within
 from edge.records import Track
 
@@ -35,18 +40,8 @@ _NEIGHBOURS = 8  # only so many nearest people are looked at for new bonds: a cr
 _DENSE = 40  # up to so many people a full table is cheaper than a search
 
 
-class Bonds:
-    """All bonds of one camera, as arrays ordered by pair."""
-
-    def __init__(self, config: GroupsConfig) -> None:
-        """Start with no bonds."""
-        self._config = config
-        self._ids: Ids = np.empty(0, np.int64)
-        self._velocity: Floats = np.empty((0, 2))
-        self._pairs: Ids = np.empty((0, 2), np.int64)
-        self._strength: Floats = np.empty(0)
-        self._ties = np.empty(0, np.bool_)
-        self._waited_s = 0.0
+class Weighs(Protocol):
+    """The bonds of one camera."""
 
     def update(self, people: Sequence[Track], group_of: Mapping[int, int], t_s: float, elapsed_s: float) -> Ids:
         """Let ``elapsed_s`` pass and tell who is tied.
@@ -60,6 +55,32 @@ class Bonds:
         Returns:
             Pairs of ids, (K, 2).
         """
+
+    def __len__(self) -> int:
+        """Count the pairs that are remembered."""
+
+
+def make_bonds(config: GroupsConfig) -> Weighs:
+    """Begin with no bonds: the compiled ones where they were built, else their specification."""
+    core = library()
+    return Bonds(config) if core is None else CompiledBonds(config, core)
+
+
+class Bonds:
+    """All bonds of one camera, as arrays ordered by pair: the specification of ``CompiledBonds``."""
+
+    def __init__(self, config: GroupsConfig) -> None:
+        """Start with no bonds."""
+        self._config = config
+        self._ids: Ids = np.empty(0, np.int64)
+        self._velocity: Floats = np.empty((0, 2))
+        self._pairs: Ids = np.empty((0, 2), np.int64)
+        self._strength: Floats = np.empty(0)
+        self._ties = np.empty(0, np.bool_)
+        self._waited_s = 0.0
+
+    def update(self, people: Sequence[Track], group_of: Mapping[int, int], t_s: float, elapsed_s: float) -> Ids:
+        """Let ``elapsed_s`` pass and tell who is tied."""
         ids = np.array([one.track_id for one in people], np.int64)
         self._waited_s += elapsed_s
         if self._waited_s < _LOOK_S and np.array_equal(ids, self._ids):
@@ -114,6 +135,9 @@ class Bonds:
         self._keep(ties | (apart <= self._config.leave_distance_heights))  # a worn bond is kept lest it look new
         return self._pairs[self._ties]
 
+    def __len__(self) -> int:
+        return len(self._pairs)
+
     def _keep(self, those: npt.NDArray[np.bool_]) -> None:
         if not those.all():
             self._pairs, self._strength, self._ties = self._pairs[those], self._strength[those], self._ties[those]
@@ -150,6 +174,52 @@ class Bonds:
             fresh = ~np.isin(left * count + right, at[:, 0] * count + at[:, 1])
             left, right = left[fresh], right[fresh]
         return left, right
+
+
+class CompiledBonds:
+    """The same in ``edge/crowd/core.cpp``, which keeps the bonds."""
+
+    def __init__(self, config: GroupsConfig, core: Library) -> None:
+        """Start with no bonds."""
+        self._core = core
+        self._settings = np.array(
+            (
+                *(config.join_distance_heights, config.leave_distance_heights),
+                *(config.velocity_agree_heights_s, config.velocity_agree_share),
+                *(config.hold_s, config.split_after_s),
+                *(_YOUNG_S, _YOUNG_HEIGHTS_S, _DRIFTING, _CLEARLY, _TINY, _NEIGHBOURS, _DENSE),
+            )
+        )
+        self._at_settings = self._settings.ctypes.data
+        self._bonds = core.edge_bonds_new()
+        weakref.finalize(self, core.edge_bonds_free, self._bonds)
+        self._ids: list[int] = []
+        self._ties: Ids = np.empty((0, 2), np.int64)
+        self._waited_s = 0.0
+
+    def update(self, people: Sequence[Track], group_of: Mapping[int, int], t_s: float, elapsed_s: float) -> Ids:
+        """Let ``elapsed_s`` pass and tell who is tied."""
+        ids = [one.track_id for one in people]
+        self._waited_s += elapsed_s
+        if self._waited_s < _LOOK_S and ids == self._ids:
+            return self._ties
+        elapsed_s, self._waited_s, self._ids = self._waited_s, 0.0, ids
+        rows = array("d")
+        for one in people:  # in the order of ``Person`` in core.cpp
+            rows.extend((one.track_id, *one.box, *one.velocity_px_s, one.last_seen_s == t_s))
+            rows.extend((group_of.get(one.track_id, 0), t_s - one.first_seen_s))
+        gain = 1.0 - float(np.exp(-elapsed_s / _VELOCITY_S))
+        count = self._core.edge_bonds_weigh(
+            self._bonds, rows.buffer_info()[0], len(people), elapsed_s, gain, self._at_settings
+        )
+        ties = (
+            ctypes.string_at(self._core.edge_bonds_ties(self._bonds), count * 2 * self._ties.itemsize) if count else b""
+        )
+        self._ties = np.frombuffer(ties, np.int64).reshape(-1, 2)
+        return self._ties
+
+    def __len__(self) -> int:
+        return int(self._core.edge_bonds_remembered(self._bonds))
 
 
 def _feet(people: Sequence[Track]) -> tuple[Floats, Floats]:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from edge.config import GroupsConfig
 from edge.near import nearest
-from edge.pipeline.bonds import Bonds
+from edge.pipeline.bonds import make_bonds
 from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 Floats = npt.NDArray[np.float64]
@@ -67,7 +67,7 @@ class GroupCounter:
     def __init__(self, config: GroupsConfig) -> None:
         """Start with nobody."""
         self._config = config
-        self._bonds = Bonds(config)
+        self._bonds = make_bonds(config)
         self._stories: dict[int, _Story] = {}
         self._group_of: dict[int, int] = {}
         self._next_id = 1

@@ -138,7 +138,7 @@ def test_an_hour_of_passers_by_leaves_the_state_empty() -> None:
         for step in range(50):
             chain.see(Shot(60.0 * minute + 3.0 + step, (), {}))
     counter = chain.counter
-    assert (counter._stories, counter._group_of, len(counter._bonds._pairs), len(counter._bonds._ids)) == ({}, {}, 0, 0)
+    assert (counter._stories, counter._group_of, len(counter._bonds), len(counter._bonds._ids)) == ({}, {}, 0, 0)
     assert chain.groups == ()
 
 

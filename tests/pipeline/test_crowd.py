@@ -1,0 +1,74 @@
+"""The compiled passes over people decide exactly as their specifications do."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge import crowd
+from edge.config import GroupsConfig
+from edge.pipeline.bonds import Bonds, CompiledBonds, make_bonds
+from edge.records import Track
+
+needs_core = pytest.mark.skipif(crowd.library() is None, reason="the compiled core was not built")
+
+
+def walk(dice: np.random.Generator, people: int, frames: int) -> list[tuple[float, list[Track]]]:
+    """Let people mill about who come, go, hide and turn; on whole pixels, so that distances are often equal."""
+    place = dice.integers(0, 300, (people, 2)).astype(float)
+    height_px = dice.integers(1, 60, people)
+    since_s = np.zeros(people)
+    shots, t_s = [], 0.0
+    for _ in range(frames):
+        t_s += float(dice.choice([0.0, 0.05, 0.2, 1.0]))
+        step = dice.integers(-8, 9, (people, 2)) * (dice.random((people, 1)) < 0.5)
+        place = place + step
+        there = dice.random(people) < 0.9
+        since_s = np.where(dice.random(people) < 0.02, t_s, since_s)
+        tracks = [
+            Track(
+                track_id=3 * row + 1,
+                kind="person",
+                box=(*place[row], place[row, 0] + height_px[row] // 3, place[row, 1] + height_px[row]),
+                score=0.9,
+                velocity_px_s=(float(step[row, 0]), float(step[row, 1])),
+                first_seen_s=float(since_s[row]),
+                last_seen_s=t_s if dice.random() < 0.9 else t_s - 0.5,
+                confirmed=True,
+            )
+            for row in np.nonzero(there)[0]
+        ]
+        shots.append((t_s, tracks))
+    return shots
+
+
+@needs_core
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    people=st.sampled_from([0, 1, 2, 5, 12, 60]),
+    hold_s=st.sampled_from([0.0, 0.5, 3.0]),
+    leave_distance_heights=st.sampled_from([2.5, 4.0, 20.0]),
+)
+def test_compiled_bonds_are_their_specification(seed, people, hold_s, leave_distance_heights):
+    """Whoever comes, goes, hides or is in whichever group: the same people are tied in every frame."""
+    dice = np.random.default_rng(seed)
+    config = GroupsConfig(hold_s=hold_s, leave_distance_heights=leave_distance_heights)
+    plain, compiled = Bonds(config), CompiledBonds(config, crowd.library())
+    before_s = 0.0
+    for t_s, tracks in walk(dice, people, 12):
+        group_of = {one.track_id: int(dice.integers(0, 4)) for one in tracks if dice.random() < 0.8}
+        expected = plain.update(tracks, group_of, t_s, t_s - before_s)
+        found = compiled.update(tracks, group_of, t_s, t_s - before_s)
+        assert found.tolist() == expected.tolist()
+        assert len(compiled) == len(plain)
+        before_s = t_s
+
+
+def test_the_specification_runs_where_nothing_was_compiled(monkeypatch):
+    """The environment can choose it, and so does a machine without a compiler."""
+    monkeypatch.setenv(crowd.FORCED_BY, "reference")
+    assert isinstance(make_bonds(GroupsConfig()), Bonds)
+    monkeypatch.delenv(crowd.FORCED_BY)
+    monkeypatch.setattr(crowd, "_loaded", lambda: None)
+    assert isinstance(make_bonds(GroupsConfig()), Bonds)
