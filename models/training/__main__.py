@@ -11,8 +11,10 @@ from models.training.train import Plan, train
 PLAN_OPTIONS: dict[str, type] = {
     "size": str,
     "steps": int,
+    "batch": int,
     "seed": int,
     "crop_px": int,
+    "mosaic_share": float,
     "threads": int,
     "workers": int,
     "rate": float,

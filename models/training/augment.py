@@ -8,6 +8,7 @@ Every random choice comes from the generator that is handed in, so a crop can be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,12 +18,16 @@ from models.training.pictures import SETS, Boxes, Grey, Labelled
 
 Float = npt.NDArray[np.float32]
 Random = np.random.Generator
+PASTE_MARGIN_PX = 4
 
 SMALLEST_PERSON_PX = 6.0
 """Shorter people after scaling become ignored areas: a label that nobody could find teaches to invent."""
 
 SMALLEST_VISIBLE = 0.35
 """Share of a box that must lie inside the crop for it to count as a person; below, the rest is ignored."""
+
+LOST_LEVELS = 4.0
+"""People who differ by less from their surroundings, after gain and clipping, become ignored areas for the same reason."""
 
 
 @dataclass(slots=True)
@@ -37,9 +42,16 @@ class Crop:
 class Augmenter:
     """Makes crops from pictures. ``weights`` says how likely each picture is drawn."""
 
-    def __init__(self, pictures: list[Labelled], weights: npt.NDArray[np.float64], size_px: int = 320) -> None:
+    def __init__(
+        self,
+        pictures: list[Labelled],
+        weights: npt.NDArray[np.float64],
+        size_px: int = 320,
+        mosaic_share: float = 0.3,
+    ) -> None:
         self.pictures = pictures
         self.size_px = size_px
+        self.mosaic_share = mosaic_share
         self._cumulative = np.cumsum(weights)
         self._stamps = [
             (i, j) for i, p in enumerate(pictures) if p.dataset in SETS for j in free_standing(p)
@@ -49,7 +61,8 @@ class Augmenter:
 
     def draw(self, rng: Random) -> tuple[Grey, Boxes, Boxes]:
         """A crop (size, size) uint8 with its persons and ignored areas."""
-        crop = self._mosaic(rng) if rng.random() < 0.3 else self._window(rng, self.size_px, self.size_px)
+        mosaic = rng.random() < self.mosaic_share
+        crop = self._mosaic(rng) if mosaic else self._window(rng, self.size_px, self.size_px)
         if rng.random() < 0.3:
             self._paste_people(rng, crop)
         if rng.random() < 0.25:
@@ -58,8 +71,12 @@ class Augmenter:
             add_lamps(rng, crop)
         if rng.random() < 0.2:
             add_growth(rng, crop)
-        grey = spoil(rng, crop.grey)
-        return grey, crop.persons, crop.ignored
+        if rng.random() < 0.2:
+            warm_the_ground(rng, crop)
+        controlled = np.clip(control_gain(rng, crop.grey), 0, 255)
+        seen = np.array([stands_out(controlled, box) >= LOST_LEVELS for box in crop.persons], bool)
+        ignored = np.concatenate((crop.ignored, crop.persons[~seen]))
+        return on_the_wire(rng, sense(rng, controlled)), crop.persons[seen], ignored
 
     def _pick(self, rng: Random) -> Labelled:
         return self.pictures[min(int(np.searchsorted(self._cumulative, rng.random())), len(self.pictures) - 1)]
@@ -189,24 +206,15 @@ def stamp(
     Only the difference to the surroundings is carried over, faded out towards the rim, so that a warm body lands on the
     new ground without a frame of the old one.
     """
-    margin = 4
+    margin = PASTE_MARGIN_PX
     x0, y0 = int(box[0]) - margin, int(box[1]) - margin
     x1, y1 = int(np.ceil(box[2])) + margin, int(np.ceil(box[3])) + margin
     if x0 < 0 or y0 < 0 or x1 > source.shape[1] or y1 > source.shape[0]:
         return None
-    patch = source[y0:y1, x0:x1].astype(np.float32)
-    rim = np.concatenate((patch[:2].ravel(), patch[-2:].ravel(), patch[:, :2].ravel(), patch[:, -2:].ravel()))
-    difference = patch - float(np.median(rim))
-    noise = float(np.median(np.abs(rim - np.median(rim)))) + 2.0
-    alpha = np.clip((np.abs(difference) - 2 * noise) / 10.0, 0, 1)
-    alpha = cv2.GaussianBlur(alpha, (3, 3), 0.7)
-    fade = np.minimum.outer(_ramp(patch.shape[0], margin), _ramp(patch.shape[1], margin))
+    difference, alpha = matte(source[y0:y1, x0:x1].astype(np.float32))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    size = (max(3, round(patch.shape[1] * scale)), max(4, round(patch.shape[0] * scale)))
-    difference, alpha = (
-        cv2.resize(difference, size, interpolation=how),
-        cv2.resize(alpha * fade, size, interpolation=how),
-    )
+    size = (max(3, round(difference.shape[1] * scale)), max(4, round(difference.shape[0] * scale)))
+    difference, alpha = (cv2.resize(part, size, interpolation=how) for part in (difference, alpha))
     if rng.random() < 0.5:
         difference, alpha = difference[:, ::-1], alpha[:, ::-1]
     left, top = round(float(place[0]) - size[0] / 2), round(float(place[1]) - size[1] / 2)
@@ -223,6 +231,29 @@ def stamp(
     strength = float(rng.uniform(0.4, 1.2)) * (-1 if rng.random() < 0.12 else 1)
     under[:] = under * (1 - alpha) + alpha * (ground + difference * strength)
     return body
+
+
+def matte(patch: Float) -> tuple[Float, Float]:
+    """What stands out of a patch's rim: the difference to it, and how much of each pixel belongs to it (0..1)."""
+    rim = np.concatenate((patch[:2].ravel(), patch[-2:].ravel(), patch[:, :2].ravel(), patch[:, -2:].ravel()))
+    difference = patch - float(np.median(rim))
+    noise = float(np.median(np.abs(rim - np.median(rim)))) + 2.0
+    alpha = np.clip((np.abs(difference) - 2 * noise) / 10.0, 0, 1)
+    alpha = cv2.GaussianBlur(alpha, (3, 3), 0.7)
+    fade = np.minimum.outer(_ramp(patch.shape[0], PASTE_MARGIN_PX), _ramp(patch.shape[1], PASTE_MARGIN_PX))
+    return difference, (alpha * fade).astype(np.float32)
+
+
+def warm_the_ground(rng: Random, crop: Crop) -> None:
+    """People of a warmer day: all of them stand out less from their ground, which both sets have too seldom."""
+    weaker = float(rng.uniform(0.1, 0.75))
+    h, w = crop.grey.shape
+    for x0, y0, x1, y1 in crop.persons:
+        left, top = max(0, int(x0) - PASTE_MARGIN_PX), max(0, int(y0) - PASTE_MARGIN_PX)
+        right, bottom = min(w, int(np.ceil(x1)) + PASTE_MARGIN_PX), min(h, int(np.ceil(y1)) + PASTE_MARGIN_PX)
+        patch = crop.grey[top:bottom, left:right]
+        difference, alpha = matte(patch)
+        patch -= weaker * alpha * difference
 
 
 def add_lamps(rng: Random, crop: Crop) -> None:
@@ -270,9 +301,8 @@ def add_growth(rng: Random, crop: Crop) -> None:
     crop.grey += layer * level
 
 
-def spoil(rng: Random, grey: Float) -> Grey:
-    """Optics, AGC, sensor and wire, in this order; (H, W) float32 to uint8."""
-    grey = sense(rng, control_gain(rng, grey))
+def on_the_wire(rng: Random, grey: Float) -> Grey:
+    """Eight bits, and now and then JPEG; (H, W) float32 to uint8."""
     out: Grey = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         _, code = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])
@@ -296,9 +326,9 @@ def control_gain(rng: Random, grey: Float) -> Float:
         mean = float(grey.mean())
         gain = float(np.exp(rng.uniform(np.log(0.35), np.log(2.1))))
         grey = (grey - mean) * gain + mean + float(rng.normal(0, 25))
-    if rng.random() < 0.2:  # a gain about mid grey clips a dark night at the bottom and its lamps at the top
-        gain = float(np.exp(rng.uniform(np.log(0.45), np.log(2.2))))
-        grey = (np.clip(grey, 0, 255) - 128) * gain + 128 + float(rng.uniform(-40, 40))
+    if rng.random() < 0.35:  # a gain about mid grey clips a dark night at the bottom and its lamps at the top
+        gain = float(np.exp(rng.uniform(np.log(0.45), np.log(2.3))))
+        grey = (np.clip(grey, 0, 255) - 128) * gain + 128 + float(rng.uniform(-45, 45))
     return grey
 
 
@@ -309,7 +339,7 @@ def sense(rng: Random, grey: Float) -> Float:
         x, y = np.meshgrid(np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32))
         a, b, c = rng.normal(0, 12, 3).astype(np.float32)
         grey = (grey + a * x + b * y + c * (x * x + y * y)).astype(np.float32)
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         grey = 255 - grey
     if rng.random() < 0.4:
         grey = grey + rng.standard_normal((h, w), np.float32) * float(rng.uniform(1, 9))
@@ -318,6 +348,18 @@ def sense(rng: Random, grey: Float) -> Float:
     if rng.random() < 0.05:
         grey = grey + rng.standard_normal((h, 1), np.float32) * float(rng.uniform(0.5, 4))
     return grey
+
+
+def stands_out(grey: npt.NDArray[Any], box: npt.ArrayLike) -> float:
+    """Grey levels by which the warmest or coldest tenth of a box (x0, y0, x1, y1) differs from the ring around it."""
+    x0, y0, x1, y1 = np.maximum(box, 0)
+    left, top, right, bottom = int(x0), int(y0), int(np.ceil(x1)), int(np.ceil(y1))
+    body = grey[top:bottom, left:right].astype(np.float32)
+    around = grey[max(0, top - 5) : bottom + 5, max(0, left - 5) : right + 5]
+    if not body.size:
+        return 0.0
+    ground = float(np.median(around))
+    return max(float(np.percentile(body, 90)) - ground, ground - float(np.percentile(body, 10)))
 
 
 def keep_visible(

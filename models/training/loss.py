@@ -19,8 +19,8 @@ CENTRE_RADIUS_STRIDES = 1.6
 """A cell may answer for a person whose centre is nearer than this, in strides, on both axes."""
 
 BEST_OVERLAPS = 8
-EMPTY_WEIGHT = 2.0
-"""An empty cell's cost is weighted by its score times this: from 0 where nothing is claimed to double where all is."""
+EMPTY_WEIGHT = 3.0
+"""An empty cell's cost is weighted by its score times this: from 0 where nothing is claimed to threefold where all is."""
 
 BOX_WEIGHT = 2.5
 

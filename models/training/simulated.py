@@ -20,6 +20,7 @@ from edge.simulate.render import Painter
 from edge.simulate.scenario import Scenario
 from edge.simulate.sensor import Imager
 from edge.simulate.truth import Chronicle, Stage
+from models.training.augment import stands_out
 
 Random = np.random.Generator
 
@@ -86,17 +87,6 @@ def label(thing: dict[str, Any], grey: npt.NDArray[np.uint8], image: int, number
     seen = thing["visible"] >= LABELLED_VISIBLE and max(y1 - y0, x1 - x0) >= LABELLED_HEIGHT_PX
     clear = stands_out(grey, (x0, y0, x1, y1)) >= LABELLED_CONTRAST_LEVELS
     return [entry | {"category_id": 1, "iscrowd": 0 if seen and clear else 1}]
-
-
-def stands_out(grey: npt.NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
-    """Grey levels by which the warmest or coldest tenth of a box differs from the ring around it."""
-    left, top, right, bottom = int(box[0]), int(box[1]), int(np.ceil(box[2])), int(np.ceil(box[3]))
-    body = grey[top:bottom, left:right].astype(np.float32)
-    around = grey[max(0, top - 5) : bottom + 5, max(0, left - 5) : right + 5]
-    if not body.size:
-        return 0.0
-    ground = float(np.median(around))
-    return max(float(np.percentile(body, 90)) - ground, ground - float(np.percentile(body, 10)))
 
 
 def draw_scenario(rng: Random, number: int) -> Scenario:

@@ -37,6 +37,7 @@ class Plan:
     steps: int = 9000
     batch: int = 16
     crop_px: int = 320
+    mosaic_share: float = 0.3
     rate: float = 1.2e-3
     weight_decay: float = 0.03
     warmup_steps: int = 300
@@ -82,7 +83,7 @@ def train(  # noqa: C901, PLR0915  one run from top to bottom reads best in one 
     if simulated is not None:
         pictures += read_set(simulated, "train")
         shares[simulated.name] = plan.simulated_share
-    augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px)
+    augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px, plan.mosaic_share)
     looked_at = {name: read_set(data / name, "val") for name in SETS}
     if plan.leave_out:
         held_back = [p for name in SETS for p in read_set(data / name, "train") if _left_out(p, plan.leave_out)]
