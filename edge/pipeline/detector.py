@@ -76,8 +76,8 @@ class Detector:
     ) -> tuple[Detection, ...]:
         """Turn the model's outputs into detections; ``input_px`` is height and width, the rest as of ``detect``."""
         boxes, scores, kinds = self._decode(outputs, self.score_low, input_px)
-        kept = suppress(boxes, scores, kinds, self.manifest.thresholds.nms_iou)
-        corners = boxes[kept] / scale
+        kept, placed = suppress(boxes, scores, kinds, self.manifest.thresholds.nms_iou)
+        corners = placed / scale
         corners[:, 0::2] = corners[:, 0::2].clip(0, size_px[1])
         corners[:, 1::2] = corners[:, 1::2].clip(0, size_px[0])
         inside = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])

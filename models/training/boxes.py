@@ -1,23 +1,20 @@
-"""Boxes out of a detector, in numpy: thresholds and suppression, as the node does them after the graph."""
+"""Boxes out of a detector: thresholds and suppression, as the node does them after the graph."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.pipeline.decode import suppress as as_the_node
+
 Float = npt.NDArray[np.float32]
 
 
 def suppress(rows: Float, score: float, nms_iou: float = 0.5, most: int = 300) -> Float:
-    """The best rows of (N, 5) x0, y0, x1, y1, probability that do not overlap a better one, best first."""
+    """The best rows of (N, 5) x0, y0, x1, y1, probability, as the node thins and places them, best first."""
     rows = rows[rows[:, 4] >= score]
-    rows = rows[np.argsort(-rows[:, 4], kind="stable")[: 4 * most]]
-    overlap = iou(rows[:, :4], rows[:, :4])
-    alive = np.ones(len(rows), bool)
-    for i in range(len(rows)):
-        if alive[i]:
-            alive[i + 1 :] &= overlap[i, i + 1 :] < nms_iou
-    return rows[alive][:most]
+    kept, placed = as_the_node(rows[:, :4], rows[:, 4], np.zeros(len(rows), np.intp), nms_iou)
+    return np.concatenate((placed, rows[kept, 4:]), axis=1)[:most]
 
 
 def iou(a: Float, b: Float) -> Float:

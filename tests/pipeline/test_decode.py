@@ -26,7 +26,7 @@ def test_no_two_kept_boxes_overlap_and_every_dropped_one_had_a_better(drawn, see
     boxes = np.concatenate((drawn[:, :2], drawn[:, :2] + drawn[:, 2:] + 1), axis=1).astype(np.float64)
     random = np.random.default_rng(seed)
     scores, kinds = random.random(len(boxes)), random.integers(0, 2, len(boxes))
-    kept = suppress(boxes, scores, kinds, 0.5)
+    kept, _ = suppress(boxes, scores, kinds, 0.5)
     assert list(scores[kept]) == sorted(scores[kept], reverse=True)
     for number, first in enumerate(kept):
         for second in kept[number + 1 :]:
@@ -43,7 +43,30 @@ def test_no_two_kept_boxes_overlap_and_every_dropped_one_had_a_better(drawn, see
 def test_equal_scores_keep_their_order():
     """Ties are broken by position, so a replay repeats itself."""
     boxes = np.array([[50.0 * n, 0, 50.0 * n + 10, 20] for n in range(5)])
-    assert suppress(boxes, np.full(5, 0.5), np.zeros(5, int), 0.5).tolist() == [0, 1, 2, 3, 4]
+    assert suppress(boxes, np.full(5, 0.5), np.zeros(5, int), 0.5)[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_box_is_placed_by_all_that_gave_way_to_it():
+    """Two claims of one body meet at their weighted mean; a neighbour, and a box of another class, stay where they are."""
+    boxes = np.array([[0, 0, 10, 20], [2, 0, 12, 20], [30, 0, 40, 20], [1, 0, 11, 20]], np.float32)
+    kept, placed = suppress(boxes, np.array([0.9, 0.3, 0.8, 0.5]), np.array([0, 0, 0, 1]), 0.5)
+    assert kept.tolist() == [0, 2, 3]
+    assert placed.tolist() == [[0.5, 0, 10.5, 20], [30, 0, 40, 20], [1, 0, 11, 20]]
+
+
+def test_of_two_people_side_by_side_neither_is_drawn_to_the_other():
+    """A claim between two bodies helps to place only the better of them."""
+    boxes = np.array([[0, 0, 10, 20], [5, 0, 15, 20], [2, 0, 12, 20]], np.float32)
+    kept, placed = suppress(boxes, np.array([0.8, 0.7, 0.2]), np.zeros(3, int), 0.5)
+    assert kept.tolist() == [0, 1]
+    np.testing.assert_allclose(placed, [[0.4, 0, 10.4, 20], [5, 0, 15, 20]], rtol=1e-6)
+
+
+def test_a_box_without_area_stays_where_it_is():
+    """It overlaps nothing, not even itself, and is no reason to divide by nothing."""
+    kept, placed = suppress(np.full((2, 4), 7.0), np.array([0.4, 0.6]), np.zeros(2, int), 0.5)
+    assert kept.tolist() == [1, 0]
+    assert placed.tolist() == [[7.0] * 4] * 2
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 3), st.floats(0.3, 0.8), st.integers(0, 2**32 - 1))
@@ -56,7 +79,7 @@ def test_the_same_boxes_stay_as_with_opencv(people, each, classes, most_iou, see
     boxes = np.concatenate((centre - size / 2, centre + size / 2), axis=1).astype(np.float32)[:1000]
     scores = random.random(len(boxes)).astype(np.float32)
     kinds = random.integers(0, classes, len(boxes))
-    kept = suppress(boxes, scores, kinds, most_iou)
+    kept, _ = suppress(boxes, scores, kinds, most_iou)
     wanted = set()
     for kind in range(classes):
         own = np.flatnonzero(kinds == kind)
@@ -84,4 +107,5 @@ def test_crowds_and_thousands_of_claims_take_no_longer_than_with_opencv():
         for call in (lambda: suppress(boxes, scores, kinds, 0.5), with_opencv)
     )
     assert ours <= 2 * theirs
-    assert suppress(boxes[:0], scores[:0], kinds[:0], 0.5).tolist() == []
+    kept, placed = suppress(boxes[:0], scores[:0], kinds[:0], 0.5)
+    assert (kept.shape, placed.shape) == ((0,), (0, 4))
