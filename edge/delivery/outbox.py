@@ -13,7 +13,7 @@ Beyond ``outbox_max_mb`` messages of phase ``update`` are given up, superseded o
 
 A full or failing disk loses nothing that was raised: first a reserve file is deleted to make room, then messages wait
 in memory, and ``tend`` moves them to the disk when it takes them again. A corrupt file is moved aside, what can still
-be read of it is carried over, and the service goes on.
+be read of it and the newest that waited are carried over, and the service goes on.
 """
 
 import os
@@ -27,6 +27,7 @@ from typing import NamedTuple, Self
 from edge.clock import Clock
 from edge.config import DeliveryConfig
 from edge.delivery.loglimit import LimitedLog
+from edge.delivery.newest import Newest
 from edge.delivery.salvage import salvage
 from edge.delivery.store import ForeignFileError, Row, Store, Story
 from edge.errors import ConfigError, DeliveryError
@@ -82,6 +83,7 @@ class Outbox:
         self._log = LimitedLog(__name__, clock)
         self._lock = threading.RLock()
         self._memory = Store(":memory:")
+        self._newest = Newest()
         self._confirmed: set[int] = set()
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
         self._ended: set[str] = set()  # stories that ended in memory only, while the disk took nothing
@@ -182,6 +184,7 @@ class Outbox:
             gone = set(seqs)
             self._confirmed -= gone
             self._owed |= gone
+            self._newest.drop(gone)
             if not self._memory.is_empty():
                 # The disk still has the stories that these ended; it is told when it takes something again.
                 self._ended |= {row.key for row in self._memory.after(0, -1) if row.seq in gone and row.phase == "end"}
@@ -371,6 +374,7 @@ class Outbox:
                 return False
             try:
                 self._disk.put([row])
+                self._newest.add([row])
                 self._note_shed(self._disk.shed(self._max_bytes))
             except sqlite3.Error as error:
                 if not self._recovered(error):
@@ -407,6 +411,7 @@ class Outbox:
         try:
             while rows := self._memory.after(0, _MOVED_AT_ONCE):
                 self._disk.put(rows)
+                self._newest.add(rows)
                 self._memory.remove(row.seq for row in rows)
             self._disk.put_stories(self._memory.stories())
             for key in self._ended:
@@ -443,16 +448,18 @@ class Outbox:
             self._log.warning("outbox: the disk takes nothing", why=str(error))
 
     def _read_disk(self, seq: int, limit: int) -> list[Row]:
-        try:
-            return self._disk.after(seq, limit) if self._disk else []
-        except sqlite3.Error as error:
-            self._unreadable(error)
-            return []  # asked again in a moment
+        for _ in range(2):  # after a break there is a new file with what could be saved
+            try:
+                return self._disk.after(seq, limit) if self._disk else []
+            except sqlite3.Error as error:
+                if not self._unreadable(error):
+                    break
+        return []  # asked again in a moment
 
-    def _unreadable(self, error: sqlite3.Error) -> None:
-        if _code(error) in _CORRUPT:
-            self._recovered(error)
+    def _unreadable(self, error: sqlite3.Error) -> bool:
+        """Do something about an error of the file; return whether another file has taken its place."""
         self._log.warning("outbox: cannot be read", why=str(error), file=str(self._path))
+        return _code(error) in _CORRUPT and self._recovered(error)
 
     def _note_shed(self, shed: int) -> None:
         if shed:
@@ -509,19 +516,18 @@ class Outbox:
         self._metrics.count("outbox_corrupt")
         self._log.error("outbox: corrupt file moved aside", why=str(error), moved_to=str(aside))
         found = salvage(aside)
+        rows = {row.seq: row for row in [*found.rows, *self._newest.rows()]}
         self._last_seq = max(self._last_seq, found.last_seq) or self._seq_of_a_lost_file()
         try:
             fresh = Store(str(self._path))
-            fresh.put(found.rows)
             fresh.put_stories(found.stories)
+            fresh.put(rows[seq] for seq in sorted(rows))
             fresh.put_handled(self._handled)
             fresh.set_last_seq(self._last_seq)
         except sqlite3.Error as second:
             self._log.warning("outbox: cannot be opened", why=str(second), file=str(self._path))
             return None
-        self._log.info(
-            "outbox: carried over from the corrupt file", messages=len(found.rows), stories=len(found.stories)
-        )
+        self._log.info("outbox: carried over from the corrupt file", messages=len(rows), stories=len(found.stories))
         return fresh
 
     def _seq_of_a_lost_file(self) -> int:

@@ -23,6 +23,7 @@ Story = tuple[str, str, bytes]
 _APPLICATION_ID = 0x65646765  # "edge": tells our file from somebody else's SQLite file
 _VERSION = 2
 _WAL_PAGES = 64  # checkpoint after 256 kB: small devices have small disks, and alerts are rare
+_CACHE_KB = 256  # the newest messages and the way to them, instead of 2 MB; the kernel keeps the rest
 _SHED_AT_ONCE = 32
 _SCHEMA = """
 CREATE TABLE message (
@@ -88,6 +89,7 @@ class Store:
         ask("PRAGMA synchronous = FULL")
         ask(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         ask(f"PRAGMA journal_size_limit = {_WAL_PAGES * 4096}")
+        ask(f"PRAGMA cache_size = -{_CACHE_KB}")
         application, version = self._number("PRAGMA application_id"), self._number("PRAGMA user_version")
         if self._number("SELECT count(*) FROM sqlite_master") == 0:
             with self._transaction():
@@ -149,9 +151,9 @@ class Store:
 
     def forget_done(self, *, before_utc_s: float, max_bytes: int) -> None:
         """Delete what was done before ``before_utc_s``, and the oldest of the rest beyond ``max_bytes`` of payload."""
-        done = self._connection.execute(
+        done = self._connection.execute(  # one row after another: there may be thousands
             "SELECT seq, done_utc_s, length(payload) FROM message WHERE done_utc_s IS NOT NULL ORDER BY seq DESC"
-        ).fetchall()
+        )
         kept_bytes, victims = 0, []
         for seq, done_utc_s, size_bytes in done:
             kept_bytes += size_bytes

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config import DeliveryConfig
+from edge.delivery.newest import Newest
 from edge.delivery.outbox import Outbox
 from edge.delivery.store import Row, Store
 from edge.errors import ConfigError, DeliveryError
@@ -270,6 +271,28 @@ def test_file_that_breaks_while_in_use(config, open_outbox):
     seqs = [put(outbox, size=2000) for _ in range(200)]
     assert seqs == list(range(seqs[0], seqs[0] + 200))
     assert set(seqs) <= set(held(outbox))
+
+
+def test_broken_file_brings_back_nothing_that_was_delivered(config, open_outbox):
+    """The memory of the newest messages forgets those that arrived."""
+    outbox = open_outbox(config)
+    seqs = [put(outbox, size=2000) for _ in range(20)]
+    outbox.delivered(seqs[:10])
+    with Path(config.outbox_file).open("r+b") as file:
+        file.write(os.urandom(4096 * 30))
+    later = [put(outbox, size=2000) for _ in range(200)]
+    assert held(outbox) == seqs[10:] + later
+    assert outbox.incident is not None
+
+
+def test_newest_messages_are_bounded_in_bytes():
+    """What waits for weeks without a broker is not in memory; the oldest are forgotten there first."""
+    newest = Newest(max_bytes=1000)
+    newest.add(Row(seq, "t", "k", seq, "update", 0.0, b"x" * 300) for seq in range(1, 8))
+    assert [row.seq for row in newest.rows()] == [5, 6, 7]
+    newest.drop([6, 99])
+    newest.add([Row(8, "t", "k", 8, "update", 0.0, b"x" * 300)])
+    assert [row.seq for row in newest.rows()] == [5, 7, 8]
 
 
 KILLED = """
