@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from edge.config.hours import parse_span, read_time_zone
 from edge.config.position import PoseConfig, TelemetryConfig
 from edge.config.redact import holds_secret
 from edge.config.section import Section, Share, Slug, repeated
@@ -12,6 +13,19 @@ FramePoint = tuple[Share, Share]
 Nearby = Annotated[float, Field(ge=-1.0, le=2.0)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 LinePoint = tuple[Nearby, Nearby]
+
+
+def _span(text: str) -> str:
+    parse_span(text)
+    return text
+
+
+def _time_zone(name: str) -> str:
+    read_time_zone(name)
+    return name
+
+
+HourSpan = Annotated[str, AfterValidator(_span)]
 
 _MIN_CORNERS = 3
 
@@ -30,6 +44,11 @@ class LineConfig(Section):
     )
     dead_band_heights: float = Field(
         0.1, ge=0.0, le=10.0, description="feet must be this far beyond the line to have crossed, body heights"
+    )
+    hours: tuple[HourSpan, ...] = Field(
+        (),
+        description="when crossings count, on the clock of camera.time_zone: 22:00-06:00 (over midnight), "
+        "mon-fri 08:00-17:30, sat,sun 00:00-24:00; empty: always",
     )
 
     @model_validator(mode="after")
@@ -53,6 +72,11 @@ class ZoneConfig(Section):
     min_count: int = Field(1, ge=1, le=1000, description="groups in here that are smaller are not told")
     min_dwell_s: float = Field(
         0.0, ge=0.0, le=86400.0, description="the zone's priority counts from this long a stay on (a meeting place)"
+    )
+    hours: tuple[HourSpan, ...] = Field(
+        (),
+        description="when the zone is there, as of a line; with ignore = true over the whole picture: when this camera is "
+        "not to alert; empty: always",
     )
 
     @model_validator(mode="after")
@@ -115,6 +139,9 @@ class CameraConfig(Section):
     )
     telemetry: TelemetryConfig = Field(
         default_factory=TelemetryConfig, description="how far a drone's own word on its camera can be believed"
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="whose clock the hours of lines and zones are of, an IANA name such as America/Winnipeg"
     )
     line: tuple[LineConfig, ...] = Field((), description="lines whose crossings are counted")
     zone: tuple[ZoneConfig, ...] = Field((), description="named areas of the picture")

@@ -103,7 +103,7 @@ class Pipeline:
         self._sight = SightKeeper(config.sight)
         self._motion = _camera_motion(camera) if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
-        self._rules = Rules(camera.line, camera.zone)
+        self._rules = Rules(camera.line, camera.zone, time_zone=camera.time_zone)
         self._groups = GroupCounter(config.groups)
         self._alerts = AlertRaiser(
             config.alerts, camera=camera.id, boot_id=boot_id, lines=camera.line, zones=camera.zone
@@ -165,7 +165,7 @@ class Pipeline:
             tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
         self._followed = tracks
         with self._timed("group"):
-            events = self._rules.update(tracks, moment.t_s, **size, ffc=sight.ffc)
+            events = self._rules.update(tracks, moment.t_s, **size, captured_utc_s=moment.captured_utc_s, ffc=sight.ffc)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
         with self._timed("alert"):
             told = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)

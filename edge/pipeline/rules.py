@@ -5,6 +5,9 @@ person who stands on the line and sways never crosses it. The band is measured i
 box grows with the body. Each track counts once per direction, so somebody pacing to and fro does not add up to a
 crowd. Feet are used and not middles of boxes: the line lies on the ground.
 
+A line or a zone may hold at some hours only (``hours``), judged by when the frame was captured. A line goes on watching
+on which side everybody is while it does not hold, so that nobody who crossed before is counted when it begins to.
+
 Bodies that are out of sight cross nothing until they are seen again; then the whole hidden way counts. The memory of
 a track is dropped with the track.
 """
@@ -12,11 +15,13 @@ a track is dropped with the track.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.config import LineConfig, ZoneConfig
+from edge.config.hours import parse_span, read_time_zone, within_spans
 from edge.records import Point, RuleEvents, Track, TrackCrossing
 
 Floats = npt.NDArray[np.float64]
@@ -38,18 +43,47 @@ class _Memory:
 class Rules:
     """The lines and zones of one camera."""
 
-    def __init__(self, lines: Sequence[LineConfig], zones: Sequence[ZoneConfig]) -> None:
-        """Take the geometry in fractions of the frame; where zones overlap the first one named wins."""
+    def __init__(self, lines: Sequence[LineConfig], zones: Sequence[ZoneConfig], *, time_zone: str = "UTC") -> None:
+        """Take the geometry in fractions of the frame; where zones overlap the first one named wins.
+
+        Args:
+            lines: of the camera.
+            zones: of the camera.
+            time_zone: IANA name, whose clock their hours are of.
+        """
         self._lines = tuple(lines)
         self._zones = tuple(zones)
+        self._time_zone = read_time_zone(time_zone)
+        self._timed = any(line.hours for line in lines) or any(zone.hours for zone in zones)
+        self._minute: int | None = None
+        self._zones_now = self._zones
+        self._lines_now = frozenset(line.id for line in lines)
         self._memories: dict[int, _Memory] = {}
 
     def update(
-        self, tracks: Sequence[Track], t_s: float, width_px: int, height_px: int, *, ffc: bool = False
+        self,
+        tracks: Sequence[Track],
+        t_s: float,
+        width_px: int,
+        height_px: int,
+        *,
+        captured_utc_s: float = 0.0,
+        ffc: bool = False,
     ) -> RuleEvents:
-        """Tell what the tracks of one frame did; while the shutter is closed (``ffc``) nothing fires."""
+        """Tell what the tracks of one frame did.
+
+        Args:
+            tracks: all of them.
+            t_s: when the frame was captured.
+            width_px: of the frame.
+            height_px: of the frame.
+            captured_utc_s: the same moment on the wall; only rules with hours look at it.
+            ffc: the shutter is closed: nothing fires.
+        """
         if not (self._lines or self._zones):
             return RuleEvents()
+        if self._timed:
+            self._read_hours(captured_utc_s)
         size_px = (float(width_px), float(height_px))
         self._memories = {one.track_id: self._memories.get(one.track_id) or _Memory() for one in tracks}
         seen = [one for one in tracks if one.last_seen_s == t_s]
@@ -67,10 +101,26 @@ class Rules:
             crossings=crossings,
         )
 
+    def _read_hours(self, utc_s: float) -> None:
+        """Find out which lines and zones hold now, once a minute: no shorter time is ever asked for."""
+        minute = int(utc_s // 60.0)
+        if minute == self._minute:
+            return
+        self._minute = minute
+        local = datetime.fromtimestamp(utc_s, self._time_zone)
+
+        def hold(rule: LineConfig | ZoneConfig) -> bool:
+            return not rule.hours or within_spans(map(parse_span, rule.hours), local)
+
+        self._zones_now = tuple(filter(hold, self._zones))
+        self._lines_now = frozenset(line.id for line in filter(hold, self._lines))
+
     def _enter_zones(self, seen: Sequence[Track], size_px: Floats) -> None:
         feet = np.array([one.foot_px for one in seen])
         heights_px = np.array([max(one.height_px, 1.0) for one in seen])
-        inside = [(zone, signed_distance(feet, np.array(zone.points) * size_px) / heights_px) for zone in self._zones]
+        inside = [
+            (zone, signed_distance(feet, np.array(zone.points) * size_px) / heights_px) for zone in self._zones_now
+        ]
         for row, track in enumerate(seen):
             memory = self._memories[track.track_id]
             place: ZoneConfig | None = None
@@ -98,7 +148,7 @@ class Rules:
                 if before is not None and abs(side_px) <= line.dead_band_heights * height_px:
                     continue
                 on_left = side_px < 0.0
-                if before is None or before[0] == on_left:
+                if before is None or before[0] == on_left or line.id not in self._lines_now:
                     memory.beyond[line.id] = (on_left, foot)  # whoever is first seen in the band starts on their side
                     continue
                 if not track.confirmed:

@@ -1,5 +1,7 @@
 """Lines are crossed once per direction and never by swaying; zones hold those whose feet stand in them."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,6 +94,46 @@ def test_an_ignored_zone_ignores_and_has_no_name() -> None:
     )
     assert events.ignored == frozenset({1})
     assert events.zones == {}
+
+
+def utc(text: str) -> float:
+    """Read a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("at", "crossings"), [("2026-02-03T21:59", 0), ("2026-02-03T22:00", 1), ("2026-02-04T05:59", 1)]
+)
+def test_a_line_counts_only_in_its_hours(at: str, crossings: int) -> None:
+    """What is crossed by day at a line of the night is no event."""
+    rules = Rules([LINE.model_copy(update={"hours": ("22:00-06:00",)})], ())
+    told = [
+        rules.update([stand(190, y, t_s)], t_s, WIDTH_PX, HEIGHT_PX, captured_utc_s=utc(at) + t_s).crossings
+        for t_s, y in ((0.0, 170.0), (1.0, 120.0))
+    ]
+    assert [len(one) for one in told] == [0, crossings]
+
+
+def test_who_crossed_before_the_hours_begin_is_not_counted_when_they_do() -> None:
+    """A line goes on watching the sides while it does not hold; who then comes back within the hours is counted."""
+    rules = Rules([LINE.model_copy(update={"hours": ("22:00-06:00",)})], ())
+    before, within = utc("2026-02-03T21:59:58"), utc("2026-02-03T22:00:01")
+    told = [
+        rules.update([stand(190, y, at)], at, WIDTH_PX, HEIGHT_PX, captured_utc_s=at).crossings
+        for at, y in ((before, 170.0), (before + 1, 120.0), (within, 120.0), (within + 1, 170.0))
+    ]
+    assert [[one.direction for one in crossings] for crossings in told] == [[], [], [], ["southward"]]
+
+
+def test_a_zone_is_there_only_in_its_hours_on_the_clock_of_its_place() -> None:
+    """At 23:30 in Winnipeg it is 05:30 in UTC; before and after its hours an ignored zone ignores nobody."""
+    zone = ZoneConfig(id="yard", points=MEADOW.points, ignore=True, hours=("tue 23:00-24:00",))
+    rules = Rules((), [zone], time_zone="America/Winnipeg")
+    ignored = [
+        rules.update([stand(150, 120, at)], at, WIDTH_PX, HEIGHT_PX, captured_utc_s=at).ignored
+        for at in (utc("2026-02-03T23:30"), utc("2026-02-04T05:30"), utc("2026-02-04T06:00"))
+    ]
+    assert ignored == [frozenset(), frozenset({1}), frozenset()]
 
 
 def test_memory_goes_with_the_track() -> None:
