@@ -20,6 +20,10 @@ class PreprocessConfig(Section):
     min_span_counts: float = Field(
         60.0, ge=1.0, le=60000.0, description="narrowest range of a 16-bit picture: a flat scene must not become noise"
     )
+    correct_dead_pixels: bool = Field(
+        default=True,
+        description="take pixels that stick out of all their neighbours, look after look, for those around",
+    )
 
 
 class ModelConfig(Section):

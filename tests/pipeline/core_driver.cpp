@@ -33,6 +33,13 @@ void film(int height, int width, int style, int padding, bool upside_down) {
   std::unique_ptr<int32_t[]> ground(new int32_t[cell_count]()), deviation(new int32_t[cell_count]());
   std::unique_ptr<uint8_t[]> moves(new uint8_t[cell_columns]), tiles(new uint8_t[tile_count]);
   Background background{};
+  std::unique_ptr<int32_t[]> starts(new int32_t[height + 1]()), columns(new int32_t[area]);
+  std::unique_ptr<Pixel[]> room(new Pixel[kCell * width]);
+  for (int y = 0, dead = 0; y < height; starts[++y] = dead) {  // every third pixel within the rim, in some of the rows
+    if (y == 0 || y == height - 1 || y % 3 == 2) continue;
+    for (int x = 1; x < width - 1; x += 3) columns[dead++] = x;
+  }
+  const Faults none{}, faults{starts.get(), columns.get(), room.get()};
   Camera camera{};
   camera.low_share = 0.01;
   camera.high_share = 0.998;
@@ -47,7 +54,7 @@ void film(int height, int width, int style, int padding, bool upside_down) {
     const Pixel* first = upside_down ? pixels.get() + static_cast<ptrdiff_t>(height - 1) * row : pixels.get();
     edge_expose(first, upside_down ? -stride : stride, height, width, sizeof(Pixel), height > 8 ? 3 : 1, 0.25,
                 frame != 2, frame == 3, levels.get(), width, cells.get(), frame ? before.get() : nullptr, tables.get(),
-                &camera);
+                frame % 2 ? &faults : &none, &camera);
     add(levels.get(), area);
     add(cells.get(), cell_count * sizeof(int32_t));
     edge_watch(cells.get(), ground.get(), deviation.get(), cell_rows, cell_columns, 512, 40 + frame, moves.get(),

@@ -59,6 +59,23 @@ def sparse(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.repeat(pixels, 2, axis=1)[: size[0], : 2 * size[1] : 2]
 
 
+def every_nth(size: tuple[int, int], nth: int) -> np.ndarray:
+    """Name every nth pixel within the rim dead; 0: none."""
+    spots = np.argwhere(np.ones((max(size[0] - 2, 0), max(size[1] - 2, 0)), np.bool_)) + 1
+    return (spots[::nth] if nth else spots[:0]).astype(np.int32)
+
+
+@needs_core
+def test_dead_pixels_on_the_rim_are_refused():
+    """Memory beside the picture is never read for a neighbour that is not there, whoever asks for it."""
+    for make in makers():
+        kernels = make(Gain(0.01, 0.998, 60.0))
+        kernels.expose(np.zeros((6, 9), np.uint16), np.empty((6, 9), np.uint8), weight=1.0, learn=True)
+        for spot in ((0, 4), (5, 4), (2, 0), (2, 8), (-1, 4), (2, 99)):
+            with pytest.raises(ValueError, match="rim"):
+                kernels.mend(np.array([spot], np.int32))
+
+
 @needs_core
 @settings(deadline=None, max_examples=200)
 @given(
@@ -67,13 +84,13 @@ def sparse(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     st.floats(0.8, 1),
     st.sampled_from([1.0, 60.0, 3000.0, 60000.0]),
     st.booleans(),
-    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=4, max_size=4),
+    st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from([0, 2, 7, 40])), min_size=4, max_size=4),
 )
 def test_the_native_core_is_the_specification(frames, low_share, high_share, min_span, flip, learning):
     """Levels, cells and everything measured are equal to the last bit, whatever came before."""
     gain = Gain(low_share, high_share, min_span, flip)
     twins = ReferenceKernels(gain, watch=True), native.NativeKernels(native.load(), gain, watch=True)
-    for pixels, (weight, learn) in zip(frames, learning, strict=False):
+    for pixels, (weight, learn, dead_every) in zip(frames, learning, strict=False):
         pictures = [np.zeros((pixels.shape[0], pixels.shape[1] + 3), np.uint8)[:, : pixels.shape[1]] for _ in twins]
         found = [
             one.expose(pixels, picture, weight=weight, learn=learn)
@@ -83,6 +100,8 @@ def test_the_native_core_is_the_specification(frames, low_share, high_share, min
         assert np.array_equal(*pictures)
         assert np.array_equal(twins[0].cells, twins[1].cells)
         assert all((picture.base[:, pixels.shape[1] :] == 0).all() for picture in pictures)  # nothing beside it
+        for twin in twins:
+            twin.mend(every_nth(pixels.shape, dead_every))
 
 
 @needs_core

@@ -33,9 +33,48 @@ constexpr int32_t kStepMost = 1 << 19;           // longest step of a background
 constexpr double kLevels = 255.0 * 128.0 * 65536.0;
 constexpr double kHalf = 64.5 * 65536.0;
 
+// What is wrong with a sensor; native.py mirrors it.
+struct Faults {
+  const int32_t* starts;   // height + 1: where the dead pixels of each row begin; null: none are known
+  const int32_t* columns;  // of the dead pixels; none of them lies on the rim
+  void* room;              // for kCell rows
+};
+
+struct Picture {
+  const void* pixels;
+  ptrdiff_t stride;
+  int height, width;
+  const Faults* faults;
+};
+
 template <typename Pixel>
-EDGE_INLINE const Pixel* row_of(const void* pixels, ptrdiff_t stride, ptrdiff_t row) {
-  return reinterpret_cast<const Pixel*>(static_cast<const char*>(pixels) + row * stride);
+EDGE_INLINE const Pixel* raw_row(const Picture& of, ptrdiff_t row) {
+  return reinterpret_cast<const Pixel*>(static_cast<const char*>(of.pixels) + row * of.stride);
+}
+
+template <typename Pixel>
+EDGE_INLINE Pixel middle_of_sides(int up, int down, int left, int right) {
+  const int most_across = left > right ? left : right, least_across = left > right ? right : left;
+  const int most_along = up > down ? up : down, least_along = up > down ? down : up;
+  const int most = most_across > most_along ? most_across : most_along;
+  const int least = least_across < least_along ? least_across : least_along;
+  return static_cast<Pixel>((up + down + left + right - most - least) >> 1);
+}
+
+// A row as it should be: where it lies, or, if pixels of it are dead, a copy in the given place of the room.
+template <typename Pixel>
+EDGE_INLINE const Pixel* row_of(const Picture& of, int row, int place = 0) {
+  const Pixel* raw = raw_row<Pixel>(of, row);
+  const Faults& faults = *of.faults;
+  if (faults.starts == nullptr || faults.starts[row] == faults.starts[row + 1]) return raw;
+  Pixel* mended = static_cast<Pixel*>(faults.room) + static_cast<ptrdiff_t>(place) * of.width;
+  std::memcpy(mended, raw, static_cast<size_t>(of.width) * sizeof(Pixel));
+  const Pixel *above = raw_row<Pixel>(of, row - 1), *below = raw_row<Pixel>(of, row + 1);
+  for (int32_t index = faults.starts[row]; index < faults.starts[row + 1]; ++index) {
+    const int32_t x = faults.columns[index];
+    mended[x] = middle_of_sides<Pixel>(above[x], below[x], raw[x - 1], raw[x + 1]);
+  }
+  return mended;
 }
 
 template <typename Pixel>
@@ -92,16 +131,16 @@ struct Background {
 };
 
 template <typename Pixel>
-EDGE_INLINE void survey(const void* pixels, ptrdiff_t stride, int height, int width, int row_step, uint32_t* tables,
-                        Camera& camera) {
+EDGE_INLINE void survey(const Picture& picture, int row_step, uint32_t* tables, Camera& camera) {
+  const int width = picture.width;
   if (camera.least <= camera.most) {
     std::memset(tables + camera.least, 0, static_cast<size_t>(camera.most - camera.least + 1) * sizeof(uint32_t));
   }
   static constexpr int kApart[3] = {1, 2, 8};
   int least = kBins - 1, most = 0, sampled = 0;
   for (int index = 0; index < 3; ++index) camera.steps[index] = camera.step_pixels[index] = 0;
-  for (int y = row_step / 2; y < height; y += row_step, ++sampled) {
-    const Pixel* row = row_of<Pixel>(pixels, stride, y);
+  for (int y = row_step / 2; y < picture.height; y += row_step, ++sampled) {
+    const Pixel* row = row_of<Pixel>(picture, y);
     count_row(row, width, tables, least, most);
     if (sampled % kGradientRows != 0) continue;
     for (int index = 0; index < 3; ++index) {
@@ -218,36 +257,32 @@ EDGE_INLINE void sum_cells(const uint8_t* row0, const uint8_t* row1, const uint8
 
 // One row of cells. The last cell is moved back into the picture; a picture narrower or lower than a cell is one cell.
 template <typename Pixel>
-EDGE_INLINE void sum_band(const void* pixels, ptrdiff_t stride, int top, int height, int width, int32_t* cells) {
-  const int first = top + kCell <= height ? top : (height > kCell ? height - kCell : 0);
-  const int rows = height < kCell ? height : kCell;
+EDGE_INLINE void sum_band(const Pixel* const* band, int rows, int width, int32_t* cells) {
   const int whole = rows == kCell ? width / kCell : 0;
-  if (whole > 0) {
-    sum_cells(row_of<Pixel>(pixels, stride, first), row_of<Pixel>(pixels, stride, first + 1),
-              row_of<Pixel>(pixels, stride, first + 2), row_of<Pixel>(pixels, stride, first + 3), whole, cells);
-  }
+  if (whole > 0) sum_cells(band[0], band[1], band[2], band[3], whole, cells);
   for (int cell = whole; cell * kCell < width; ++cell) {
     const int left = (cell + 1) * kCell <= width ? cell * kCell : (width > kCell ? width - kCell : 0);
     const int right = left + kCell < width ? left + kCell : width;
     int32_t sum = 0;
-    for (int y = first; y < first + rows; ++y) {
-      const Pixel* row = row_of<Pixel>(pixels, stride, y);
-      for (int x = left; x < right; ++x) sum += row[x];
+    for (int row = 0; row < rows; ++row) {
+      for (int x = left; x < right; ++x) sum += band[row][x];
     }
     cells[cell] = sum;
   }
 }
 
+// Each band of rows is mapped and, while it is at hand, summed; the last band is moved back into the picture.
 template <typename Pixel, typename MapRow>
-EDGE_INLINE void pass(const void* pixels, ptrdiff_t stride, int height, int width, uint8_t* target,
-                      ptrdiff_t target_stride, int32_t* cells, MapRow map_row) {
-  const int cell_columns = (width + kCell - 1) / kCell;
+EDGE_INLINE void pass(const Picture& picture, uint8_t* target, ptrdiff_t target_stride, int32_t* cells, MapRow map_row) {
+  const int height = picture.height, width = picture.width;
+  const int rows = height < kCell ? height : kCell;
   for (int top = 0; top < height; top += kCell) {
-    const int bottom = top + kCell < height ? top + kCell : height;
-    for (int y = top; y < bottom; ++y) map_row(row_of<Pixel>(pixels, stride, y), target + y * target_stride);
-    if (cells != nullptr) {
-      sum_band<Pixel>(pixels, stride, top, height, width, cells + static_cast<ptrdiff_t>(top / kCell) * cell_columns);
-    }
+    const int first = top + rows <= height ? top : height - rows;
+    const Pixel* band[kCell];
+    for (int row = 0; row < rows; ++row) band[row] = row_of<Pixel>(picture, first + row, row);
+    for (int y = top; y < first + rows; ++y) map_row(band[y - first], target + y * target_stride);
+    if (cells == nullptr) continue;
+    sum_band(band, rows, width, cells + static_cast<ptrdiff_t>(top / kCell) * ((width + kCell - 1) / kCell));
   }
 }
 
@@ -311,31 +346,33 @@ EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict g
 
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 2; }
+EDGE_PUBLIC int edge_version() { return 3; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,
                                              int bytes_per_pixel, int row_step, double weight, int learn, int flip,
                                              uint8_t* target, ptrdiff_t target_stride, int32_t* cells,
-                                             const int32_t* before, uint32_t* tables, Camera* state) {
+                                             const int32_t* before, uint32_t* tables, const Faults* faults,
+                                             Camera* state) {
   Camera& camera = *state;
+  const Picture picture{pixels, stride, height, width, faults};
   const auto mask = static_cast<uint8_t>(flip ? 255 : 0);
   if (bytes_per_pixel == 1) {
-    survey<uint8_t>(pixels, stride, height, width, row_step, tables, camera);
+    survey<uint8_t>(picture, row_step, tables, camera);
     find_percentiles(tables, camera);
     sum_levels(tables, camera, nullptr);
-    pass<uint8_t>(pixels, stride, height, width, target, target_stride, cells,
+    pass<uint8_t>(picture, target, target_stride, cells,
                   [=](const uint8_t* __restrict row, uint8_t* __restrict to) {
                     for (int x = 0; x < width; ++x) to[x] = row[x] ^ mask;
                   });
   } else {
-    survey<uint16_t>(pixels, stride, height, width, row_step, tables, camera);
+    survey<uint16_t>(picture, row_step, tables, camera);
     find_percentiles(tables, camera);
     smooth_limits(camera, weight, learn != 0);
     Stretch by = stretch_between(camera.low_limit, camera.high_limit);
     asm volatile("" : "+m"(by));  // forget that these came from 32-bit words, or the compiler multiplies in such words
     sum_levels(tables, camera, &by);
-    pass<uint16_t>(pixels, stride, height, width, target, target_stride, cells,
+    pass<uint16_t>(picture, target, target_stride, cells,
                    [=](const uint16_t* __restrict row, uint8_t* __restrict to) {
                      for (int x = 0; x < width; ++x) to[x] = level_of(row[x], by) ^ mask;
                    });

@@ -14,6 +14,8 @@ from edge.records import MOTION_TILE_PX, Pixels
 
 Grey = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.int32]
+Spots = npt.NDArray[np.int32]
+"""(N, 2) rows and columns of pixels, in reading order, none of them on the rim of the picture."""
 
 CELL_PX = 4
 TILE_CELLS = MOTION_TILE_PX // CELL_PX
@@ -128,6 +130,18 @@ class Background:
 class Kernels(Protocol):
     """The pass over the pixels of one camera; remembers its limits and the cells of its latest frame."""
 
+    def mend(self, dead: Spots) -> None:
+        """From the next frame on, take dead pixels for what lies around them, in all that ``expose`` and ``watch`` do.
+
+        Each is the mean, rounded down, of the middle two of its four neighbours' values: one dead neighbour does no harm.
+
+        Args:
+            dead: of frames of the latest one's size and depth; they are forgotten with the first frame of another.
+
+        Raises:
+            ValueError: one lies on the rim of the latest frame, or beyond it.
+        """
+
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
         """Map one frame to levels and measure it.
 
@@ -166,6 +180,19 @@ class Kernels(Protocol):
 
         Each is the sum of 4x4 values; the last of a row and of a column is moved back so that it lies inside the picture.
         """
+
+
+NONE_DEAD: Spots = np.zeros((0, 2), np.int32)
+
+
+def check_spots(dead: Spots, shape: tuple[int, ...]) -> None:
+    """Refuse dead pixels that are not within the rim of (H, W).
+
+    Raises:
+        ValueError: they are not.
+    """
+    if len(dead) and not ((dead > 0) & (dead < np.subtract(shape, 1))).all():
+        raise ValueError(f"dead pixels must lie within the rim of a frame of {shape}")
 
 
 def new_background(shape: tuple[int, int]) -> Background:

@@ -9,24 +9,37 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.pipeline.preprocess.kernels import TOP, Background, Cells, Exposure, Gain, Grey, cells_shape, row_step
+from edge.pipeline.preprocess.kernels import (
+    CELL_PX,
+    TOP,
+    Background,
+    Cells,
+    Exposure,
+    Gain,
+    Grey,
+    Spots,
+    cells_shape,
+    check_spots,
+    row_step,
+)
 from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 2  # of the call; a library left behind by an older installation must not be used
+_VERSION = 3  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
     *(_WHERE, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int),  # the picture, the row step
     *(ctypes.c_double, ctypes.c_int, ctypes.c_int),  # weight, learn, flip
     *(_WHERE, ctypes.c_ssize_t, _WHERE, _WHERE),  # the levels, the cells and those before
-    *(_WHERE, _WHERE),  # the tables of the histogram, the camera
+    *(_WHERE, _WHERE, _WHERE),  # the tables of the histogram, the faults, the camera
 )
 _WATCH = (
     *(_WHERE, _WHERE, _WHERE, ctypes.c_int, ctypes.c_int),  # the cells, the ground, the deviation, rows, columns
     *(ctypes.c_int, ctypes.c_int, _WHERE, _WHERE, _WHERE),  # floor, weight, scratch, the tiles, the background's state
 )
+_FAULTS = 3  # words of ``Faults`` in core.cpp
 _DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
 _EMPTY = (0, 0, -1)  # limits not known, no bins filled
 _RESULTS = 15
@@ -71,6 +84,10 @@ class NativeKernels:
         self._camera[_DOUBLES : _DOUBLES + len(_EMPTY)] = _EMPTY
         self._found = self._camera[_DOUBLES + len(_EMPTY) :]
         self._at_tables, self._at_camera = self._tables.ctypes.data, self._camera.ctypes.data
+        self._faults = np.zeros(_FAULTS, np.uintp)  # addresses; what they point to is kept beside them
+        self._at_faults = self._faults.ctypes.data
+        self._starts = self._columns = np.zeros(0, np.int32)
+        self._room = np.zeros((0, 0), np.uint8)
         self._target: Grey | None = None
         self._at_target = 0
         self._layout: tuple[tuple[int, ...], int] | None = None
@@ -89,6 +106,15 @@ class NativeKernels:
     def cells(self) -> Cells | None:
         """The latest frame's cells."""
         return None if self._both is None else self._both[self._turn]
+
+    def mend(self, dead: Spots) -> None:
+        """From the next frame on, take dead pixels for what lies around them."""
+        (height_px, width_px), itemsize = self._layout or ((0, 0), 0)
+        check_spots(dead, (height_px, width_px))
+        self._starts = np.searchsorted(dead[:, 0], np.arange(height_px + 1)).astype(np.int32)
+        self._columns = np.ascontiguousarray(dead[:, 1], np.int32)
+        self._room = np.empty((CELL_PX, width_px * itemsize), np.uint8)
+        self._faults[:] = (self._starts.ctypes.data, self._columns.ctypes.data, self._room.ctypes.data)
 
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
         """Map one frame to levels and measure it."""
@@ -115,6 +141,7 @@ class NativeKernels:
             self._at_both[self._turn],
             before,
             self._at_tables,
+            self._at_faults,
             self._at_camera,
         )
         self._seen = self._watch
@@ -159,6 +186,7 @@ class NativeKernels:
         self._layout = (pixels.shape, pixels.itemsize)
         self._step = row_step(*pixels.shape)
         self._seen = False
+        self._faults[:] = 0
         if self._watch:
             shape = cells_shape(*pixels.shape)
             self._both = (np.zeros(shape, np.int32), np.zeros(shape, np.int32))

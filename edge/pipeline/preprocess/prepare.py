@@ -2,7 +2,7 @@
 
 16-bit counts are mapped to 8 bits linearly between two percentiles of the frame, smoothed over time so that a hot
 engine driving by does not make the picture pump. Pictures that are 8-bit already went through the camera's own AGC and
-pass unchanged.
+pass unchanged. In both, dead pixels are taken for what lies around them once they were seen twice.
 """
 
 import math
@@ -75,6 +75,7 @@ class Preprocessor:
         gain = Gain(config.low_percentile / 100, config.high_percentile / 100, config.min_span_counts, flip=black_hot)
         self._kernels = make(gain, watch=watch)
         self._dead = DeadPixels() if watch else None
+        self._correct_dead = config.correct_dead_pixels
         self._learnt_t_s = 0.0
         self._lock = threading.Lock()  # compiled code would write beyond memory that another thread lays out anew
         self._shape: tuple[int, ...] = (0, 0)
@@ -100,6 +101,8 @@ class Preprocessor:
         if frame.pixels.shape != self._shape or frame.pixels.dtype != self._dtype:
             _check(frame.pixels)
             self._dtype = frame.pixels.dtype
+            if self._dead is not None:
+                self._dead = DeadPixels()
             if frame.pixels.shape != self._shape:
                 self._lay_out(frame.height_px, frame.width_px)
         learn = not frame.ffc  # what the shutter shows must not be learnt
@@ -108,7 +111,15 @@ class Preprocessor:
             self._learnt_t_s = frame.t_s
         if self._inner is not None:
             resample(self._picture, self._inner, *self._places)
-        return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure, frame))
+        self._look_for_dead(frame, exposure)
+        return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
+
+    def _look_for_dead(self, frame: Frame, exposure: Exposure) -> None:
+        # a picture that repeats says nothing new, and mending it otherwise than before would make it another one
+        if self._dead is None or frame.ffc or exposure.repeats:
+            return
+        if self._dead.look(frame.pixels, frame.t_s) and self._correct_dead:
+            self._kernels.mend(self._dead.spots)
 
     def moved(self, frame: Frame, *, ffc: bool) -> Motion | None:
         """Tell where the frame that was just prepared differs from the background, and learn it.
@@ -154,7 +165,7 @@ class Preprocessor:
             return self._scale
         return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
 
-    def _stats(self, exposure: Exposure, frame: Frame) -> FrameStats:
+    def _stats(self, exposure: Exposure) -> FrameStats:
         jump = 0 if self._median_before is None else exposure.median - self._median_before
         self._median_before = exposure.median
         samples = exposure.samples
@@ -168,7 +179,7 @@ class Preprocessor:
             contrast_levels=math.sqrt(max(exposure.levels_squares / samples - mean * mean, 0.0)),
             share_at_minimum=exposure.at_minimum / samples,
             share_at_maximum=exposure.at_maximum / samples,
-            dead_pixels=0 if self._dead is None or frame.ffc else self._dead.look(frame.pixels, frame.t_s),
+            dead_pixels=0 if self._dead is None else len(self._dead.spots),
             noise=noise,
             sharpness=sharpness,
         )

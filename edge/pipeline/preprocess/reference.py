@@ -11,6 +11,7 @@ from edge.pipeline.preprocess.kernels import (
     FINENESS,
     GRADIENT_MOST,
     GRADIENT_ROWS,
+    NONE_DEAD,
     STEP_MOST,
     TILE_CELLS,
     TOP,
@@ -19,7 +20,9 @@ from edge.pipeline.preprocess.kernels import (
     Exposure,
     Gain,
     Grey,
+    Spots,
     Stretch,
+    check_spots,
     row_step,
 )
 from edge.records import Pixels
@@ -41,10 +44,20 @@ class ReferenceKernels:
         self._watch = watch
         self._limits: tuple[float, float] | None = None
         self._itemsize = 0
+        self._layout: tuple[tuple[int, ...], int] = ((0, 0), 0)
+        self._dead = NONE_DEAD
         self.cells: Cells | None = None
+
+    def mend(self, dead: Spots) -> None:
+        """From the next frame on, take dead pixels for what lies around them."""
+        check_spots(dead, self._layout[0])
+        self._dead = dead
 
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
         """Map one frame to levels and measure it."""
+        if (pixels.shape, pixels.itemsize) != self._layout:
+            self._layout, self._dead = (pixels.shape, pixels.itemsize), NONE_DEAD
+        pixels = mended(pixels, self._dead)
         step = row_step(*pixels.shape)
         sampled: npt.NDArray[Any] = np.ascontiguousarray(pixels[step // 2 :: step])
         minimum, counts = _histogram(sampled)
@@ -111,6 +124,16 @@ class ReferenceKernels:
         cells, before, itemsize = cells_of(pixels), self.cells, self._itemsize
         self.cells, self._itemsize = cells, pixels.itemsize
         return before is not None and itemsize == pixels.itemsize and np.array_equal(cells, before)
+
+
+def mended(pixels: Pixels, dead: Spots) -> Pixels:
+    """Give each dead pixel the mean of the middle two of its neighbours' values."""
+    if not len(dead):
+        return pixels
+    whole, (y, x) = pixels.copy(), dead.T
+    sides = np.stack([pixels[y - 1, x], pixels[y + 1, x], pixels[y, x - 1], pixels[y, x + 1]]).astype(np.int32)
+    whole[y, x] = (sides.sum(axis=0) - sides.max(axis=0) - sides.min(axis=0)) >> 1
+    return whole
 
 
 def _learnt(step: npt.NDArray[np.int64], weight: npt.NDArray[np.int64]) -> Cells:
