@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
-from edge.commands.work import effective, load_detector, settle, stop_on_signals
+from edge.commands.work import effective, load_detector, one_heap, settle, stop_on_signals
 
 if TYPE_CHECKING:
     from typer import Typer
@@ -49,6 +49,7 @@ def run(config_file: Path) -> None:
     from edge.clock import SystemClock
 
     gc.disable()  # until it is settled
+    one_heap()
     loaded = config.load(config_file)
     log.configure(loaded.config.log)
     _log_effective(loaded)

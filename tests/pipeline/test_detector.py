@@ -5,6 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from graphs import fixed_model
@@ -12,6 +13,7 @@ from graphs import fixed_model
 from edge.config import ModelConfig
 from edge.errors import ModelError
 from edge.pipeline import detector
+from edge.pipeline.manifest import signature_holds
 
 UNSIGNED = ModelConfig(allow_unsigned=True)
 ONE_PERSON = np.array([[[20.0, 30.0, 40.0, 80.0, 0.9], [21.0, 31.0, 41.0, 81.0, 0.6], [0.0, 0.0, 5.0, 5.0, 0.05]]])
@@ -167,6 +169,18 @@ def test_signatures(tmp_path):
     manifest.write_text(manifest.read_text().replace("score = 0.5", "score = 0.4"))
     with pytest.raises(ModelError, match="signature does not match"):
         loaded(file, UNSIGNED, key)
+
+
+@pytest.mark.parametrize("key", [Ed448PrivateKey.generate().public_key(), None])
+def test_a_key_of_another_kind_is_refused(key, tmp_path):
+    """A signature is checked with an Ed25519 key or not at all."""
+    pem = b"-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----\n"
+    if key is not None:
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key.pub").write_bytes(pem)
+    (tmp_path / "model.sig").write_text("c2ln")
+    with pytest.raises(ModelError, match=r"key\.pub: not an Ed25519 public key"):
+        signature_holds(b"signed", tmp_path / "model.sig", tmp_path / "key.pub")
 
 
 def test_the_configuration_wins_over_the_manifest(tmp_path):
