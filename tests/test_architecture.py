@@ -40,6 +40,7 @@ STAGES_SHARED_BELOW = {
     "assignment": "tracker",
     "belief": "tracker",
     "bodies": "tracker",
+    "passes": "tracker",
     "bonds": "groups",
     "counting": "groups",
     "rays": "geo",

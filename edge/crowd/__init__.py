@@ -1,7 +1,8 @@
-"""Compiled passes over all people of a frame: ``core.cpp``, built when the package was installed, called through ctypes.
+"""Compiled passes over all people of a frame, built when the package was installed and called through ctypes.
 
-Each has a specification in Python that decides alike and runs where the core was not built: ``pipeline.bonds``. With ten
-people a frame is a hundred calls of numpy, which cost more than what they compute.
+Each has a specification in Python that decides alike and runs where nothing was built: that of ``bonds.cpp`` is
+``pipeline.bonds``, that of ``bodies.cpp`` what ``pipeline.passes`` names. With ten people a frame was a hundred calls of
+numpy, which cost more than what they compute.
 """
 
 import ctypes
@@ -15,8 +16,9 @@ Library = ctypes.CDLL
 FORCED_BY = "EDGE_CROWD"
 """Environment variable; ``reference`` leaves the compiled passes aside (same alerts, several times slower)."""
 
-_VERSION = 1  # of the calls; a library left behind by an older installation must not be used
+_VERSION = 2  # of the calls; a library left behind by an older installation must not be used
 _WHERE = ctypes.c_void_p
+_ROWS = (_WHERE, ctypes.c_ssize_t, ctypes.c_int)
 _CALLS = {
     "edge_bonds_new": ((), _WHERE),
     "edge_bonds_free": ((_WHERE,), None),
@@ -27,6 +29,16 @@ _CALLS = {
     ),
     "edge_bonds_ties": ((_WHERE,), _WHERE),
     "edge_bonds_remembered": ((_WHERE,), ctypes.c_int),
+    # of all three: the bodies' rows, the size of one, how many
+    # elapsed_s, share of a hidden body's velocity that is kept, the settings
+    "edge_bodies_coast": ((*_ROWS, ctypes.c_double, ctypes.c_double, _WHERE), None),
+    # the boxes, how many, the votes, how many kinds, the moment, the settings, who is unseen, which are free
+    "edge_bodies_match": (
+        (*_ROWS, _WHERE, ctypes.c_int, _WHERE, ctypes.c_int, _WHERE, _WHERE, _WHERE, _WHERE),
+        None,
+    ),
+    # the shares, written
+    "edge_bodies_on_another": ((*_ROWS, _WHERE), None),
 }
 
 

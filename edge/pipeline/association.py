@@ -26,6 +26,11 @@ _SIZE_GATE = 1.1  # e ** 1.1 = three times as tall is another body
 _TRUST_COST = 3.0  # an alternative this much worse leaves three quarters of the trust
 _BENEFIT = 60.0  # more than any cost inside the gates: a match is always better than none
 
+SETTINGS = (
+    *(_NEIGHBOURS, _GATE_SIGMA, _GATE_HEIGHTS, _SIZE_PX, _SIZE_SHARE, _SIZE_COST, _SIZE_GATE, _TRUST_COST, _BENEFIT),
+)
+"""What the compiled passes need of this module."""
+
 
 def associate(
     place_px: Floats, variance_px2: Floats, size_px: Floats, reach_px: Floats, box_place_px: Floats, box_size_px: Floats

@@ -6,7 +6,9 @@ of array operations however many people are there; a full Kalman filter per body
 nothing here.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from edge.records import CameraShift, Detection
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.generic)
 
 _MEASURED_PX = 1.5  # error of a box's place: a fixed part ...
 _MEASURED_HEIGHTS = 0.03  # ... and a part that grows with the body
@@ -33,29 +36,69 @@ _LOST_HEIGHTS = 1.5  # how far off places are after the camera moved nobody know
 class Boxes:
     """The detections of one frame as arrays, in an order that does not depend on the order given.
 
-    ``place`` (M, 2) float64 are the middles and ``size`` (M, 2) widths and heights in pixels; ``kind`` (M,) are indices
-    into the tracker's list of kinds.
+    ``place`` (M, 2) float64 are the middles and ``size`` (M, 2) widths and heights in pixels, ``score`` (M,); ``kind`` (M,)
+    are indices into the tracker's list of kinds. ``rows`` (M, 6) holds them all; ``Box`` in bodies.cpp mirrors it.
     """
 
     def __init__(self, detections: Sequence[Detection], kinds: list[str]) -> None:
         """Sort them, and append kinds never seen before to ``kinds``."""
-        ordered = sorted((one.box, one.score, one.kind) for one in detections)
-        for _, _, kind in ordered:
-            if kind not in kinds:
-                kinds.append(kind)
-        corners = np.array([box for box, _, _ in ordered], np.float64).reshape(-1, 4)
-        self.size = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
-        self.place = (corners[:, :2] + corners[:, 2:]) / 2.0
-        self.height_px = self.size.max(axis=1, initial=1.0)
-        self.score = np.array([score for _, score, _ in ordered], np.float64)
-        self.kind = np.array([kinds.index(kind) for _, _, kind in ordered], np.intp)
+        ordered = sorted(detections)
+        for one in ordered:
+            if one.kind not in kinds:
+                kinds.append(one.kind)
+        # plain numbers: most frames hold a handful, and numpy costs more to call than they do
+        rows = [
+            ((x0 + x1) / 2.0, (y0 + y1) / 2.0, max(x1 - x0, 1.0), max(y1 - y0, 1.0), score, kinds.index(kind))
+            for (x0, y0, x1, y1), score, kind in ordered
+        ]
+        self.rows = np.array(rows, np.float64).reshape(-1, 6)
+        self.place, self.size, self.score = self.rows[:, :2], self.rows[:, 2:4], self.rows[:, 4]
+
+    @property
+    def height_px(self) -> Floats:
+        """The longer sides, (M,)."""
+        return np.asarray(self.size.max(axis=1, initial=1.0))
+
+    @property
+    def kind(self) -> Indices:
+        """What each was called, (M,)."""
+        return self.rows[:, 5].astype(np.intp)
 
     def __len__(self) -> int:
-        return len(self.score)
+        return len(self.rows)
+
+
+_ROW = np.dtype(
+    [
+        *((name, np.float64, 2) for name in ("place", "velocity", "size", "seen_place", "born_place", "seen_velocity")),
+        *(
+            (name, np.float64)
+            for name in ("moved_heights", "place_var", "mixed_var", "velocity_var", "surprise", "score")
+        ),
+        *((name, np.float64) for name in ("strength", "first_seen_s", "last_seen_s", "hidden_s")),
+        *((name, np.int64) for name in ("track_id", "hits", "looks")),
+        *((name, np.bool_) for name in ("confirmed", "leaving")),
+    ],
+    align=True,
+)
+"""One body; ``Body`` in ``edge/crowd/bodies.cpp`` mirrors it, so new columns stand at the end."""
+
+
+class _Column(Generic[Kind]):
+    """One value of all bodies: a view into their rows, so that what is assigned is written there."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, bodies: "Bodies", _owner: type) -> npt.NDArray[Kind]:
+        return bodies.rows[self._name]
+
+    def __set__(self, bodies: "Bodies", values: npt.NDArray[Kind]) -> None:
+        bodies.rows[self._name] = values
 
 
 class Bodies:
-    """All tracks as arrays of one length, ordered by id; pixels and seconds.
+    """All tracks as rows of one array, ordered by id; pixels and seconds.
 
     ``place`` (N, 2) are middles of boxes, ``size`` (N, 2) widths and heights, ``velocity`` (N, 2). ``place_var``,
     ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``surprise`` is how far boxes lay off lately, 1 is as
@@ -65,33 +108,35 @@ class Bodies:
     stone or a cow's back now and then looks like one. ``votes`` (N, kinds) is how often it was called what.
     """
 
+    track_id = _Column[np.int64]()
+    place = _Column[np.float64]()
+    velocity = _Column[np.float64]()
+    size = _Column[np.float64]()
+    seen_place = _Column[np.float64]()
+    born_place = _Column[np.float64]()
+    moved_heights = _Column[np.float64]()
+    seen_velocity = _Column[np.float64]()
+    place_var = _Column[np.float64]()
+    mixed_var = _Column[np.float64]()
+    velocity_var = _Column[np.float64]()
+    surprise = _Column[np.float64]()
+    score = _Column[np.float64]()
+    strength = _Column[np.float64]()
+    first_seen_s = _Column[np.float64]()
+    last_seen_s = _Column[np.float64]()
+    hidden_s = _Column[np.float64]()
+    hits = _Column[np.int64]()
+    looks = _Column[np.int64]()
+    confirmed = _Column[np.bool_]()
+    leaving = _Column[np.bool_]()
+
     def __init__(self) -> None:
         """Start with nobody."""
-        self.track_id = np.empty(0, np.int64)
-        self.place = np.empty((0, 2))
-        self.velocity = np.empty((0, 2))
-        self.size = np.empty((0, 2))
-        self.seen_place = np.empty((0, 2))
-        self.born_place = np.empty((0, 2))
-        self.moved_heights = np.empty(0)
-        self.seen_velocity = np.empty((0, 2))
-        self.place_var = np.empty(0)
-        self.mixed_var = np.empty(0)
-        self.velocity_var = np.empty(0)
-        self.surprise = np.empty(0)
-        self.score = np.empty(0)
-        self.strength = np.empty(0)
-        self.first_seen_s = np.empty(0)
-        self.last_seen_s = np.empty(0)
-        self.hidden_s = np.empty(0)
-        self.hits = np.empty(0, np.int64)
-        self.looks = np.empty(0, np.int64)
-        self.confirmed = np.empty(0, np.bool_)
-        self.leaving = np.empty(0, np.bool_)
+        self.rows = np.empty(0, _ROW)
         self.votes = np.empty((0, 1))
 
     def __len__(self) -> int:
-        return len(self.track_id)
+        return len(self.rows)
 
     @property
     def height_px(self) -> Floats:
@@ -100,14 +145,13 @@ class Bodies:
 
     def keep(self, those: Flags) -> None:
         """Forget all others."""
-        for name, column in vars(self).items():
-            setattr(self, name, column[those])
+        self.rows, self.votes = self.rows[those], self.votes[those]
 
     def take_over(self, old: int, new: int) -> None:
         """Let the body in row ``old`` go on as what row ``new`` saw, under its own id."""
-        for name, column in vars(self).items():
-            if name not in {"track_id", "first_seen_s"}:
-                column[old] = column[new]
+        track_id, first_seen_s = self.track_id[old], self.first_seen_s[old]
+        self.rows[old], self.votes[old] = self.rows[new], self.votes[new]
+        self.track_id[old], self.first_seen_s[old] = track_id, first_seen_s
 
     def move_with_camera(self, shift: CameraShift) -> None:
         """Move places and velocities as the scene moved in the picture; widen the doubt where nobody knows how."""
@@ -128,7 +172,7 @@ class Bodies:
         noise = _NOISE_HEIGHTS2_S3 * self.height_px**2 * np.clip(self.surprise, _CALM, _WILD)
         hidden = self.hidden_s > 0.0
         if hidden.any():
-            self.velocity[hidden] *= np.exp(-elapsed_s / _COAST_S)
+            self.velocity[hidden] *= gains(elapsed_s).kept
         self.place = self.place + self.velocity * elapsed_s
         self.place_var = (
             self.place_var
@@ -141,7 +185,7 @@ class Bodies:
 
     def see(self, rows: Indices, boxes: Boxes, columns: Indices, trust: Floats, t_s: float, elapsed_s: float) -> None:
         """Correct the bodies in ``rows`` by the boxes in ``columns``, as far as each pair is trusted (K,)."""
-        measured = boxes.place[columns]
+        measured, by = boxes.place[columns], gains(elapsed_s)
         place_var, mixed_var = self.place_var[rows], self.mixed_var[rows]
         total_var = place_var + measured_var(self.height_px[rows])
         gain, velocity_gain = trust * place_var / total_var, trust * mixed_var / total_var
@@ -152,10 +196,10 @@ class Bodies:
         self.mixed_var[rows] = mixed_var * (1.0 - gain)
         self.velocity_var[rows] -= velocity_gain * mixed_var
         strain = (missed_by**2).sum(axis=1) / (2.0 * total_var)
-        self.surprise[rows] += trust * (1.0 - np.exp(-elapsed_s / _SURPRISE_S)) * (strain - self.surprise[rows])
+        self.surprise[rows] += trust * by.surprise * (strain - self.surprise[rows])
         self.hits[rows] += 1
         # the mean of the first few boxes, then a moving mean over _SIZE_S
-        size_gain = np.maximum(1.0 / self.hits[rows], 1.0 - np.exp(-elapsed_s / _SIZE_S))
+        size_gain = np.maximum(1.0 / self.hits[rows], by.size)
         self.size[rows] += (trust * size_gain)[:, None] * (boxes.size[columns] - self.size[rows])
         self.seen_place[rows] = self.place[rows]
         way_px = np.hypot(*(self.place[rows] - self.born_place[rows]).T)
@@ -175,34 +219,20 @@ class Bodies:
         """Begin a body for each of these boxes, expected to move with ``velocity`` (K, 2)."""
         count = len(columns)
         height_px = boxes.height_px[columns]
+        new = np.zeros(count, _ROW)
+        new["track_id"] = np.arange(first_id, first_id + count)
+        new["place"] = new["seen_place"] = new["born_place"] = boxes.place[columns]
+        new["velocity"] = new["seen_velocity"] = velocity
+        new["size"] = boxes.size[columns]
+        new["place_var"] = measured_var(height_px)
+        new["velocity_var"] = (_NEWBORN_HEIGHTS_S * height_px) ** 2
+        new["surprise"] = 1.0
+        new["score"] = new["strength"] = boxes.score[columns]
+        new["first_seen_s"] = new["last_seen_s"] = t_s
+        new["hits"] = new["looks"] = 1
         votes = np.zeros((count, self.votes.shape[1]))
         votes[np.arange(count), boxes.kind[columns]] = 1.0
-        new: dict[str, npt.NDArray[np.generic]] = {
-            "track_id": np.arange(first_id, first_id + count),
-            "place": boxes.place[columns],
-            "velocity": velocity,
-            "size": boxes.size[columns],
-            "seen_place": boxes.place[columns],
-            "born_place": boxes.place[columns],
-            "moved_heights": np.zeros(count),
-            "seen_velocity": velocity,
-            "place_var": measured_var(height_px),
-            "mixed_var": np.zeros(count),
-            "velocity_var": (_NEWBORN_HEIGHTS_S * height_px) ** 2,
-            "surprise": np.ones(count),
-            "score": boxes.score[columns],
-            "strength": boxes.score[columns],
-            "first_seen_s": np.full(count, t_s),
-            "last_seen_s": np.full(count, t_s),
-            "hidden_s": np.zeros(count),
-            "hits": np.ones(count, np.int64),
-            "looks": np.ones(count, np.int64),
-            "confirmed": np.zeros(count, np.bool_),
-            "leaving": np.zeros(count, np.bool_),
-            "votes": votes,
-        }
-        for name, column in vars(self).items():
-            setattr(self, name, np.concatenate([column, new[name]]))
+        self.rows, self.votes = np.concatenate([self.rows, new]), np.concatenate([self.votes, votes])
 
     def know_kinds(self, count: int) -> None:
         """Make room for the votes of newly met kinds."""
@@ -212,6 +242,27 @@ class Bodies:
 
 
 _STILL = CameraShift()
+
+
+class Gains(NamedTuple):
+    """What a time does to all bodies alike: weights of what is new, and the share of a hidden body's velocity kept."""
+
+    surprise: float
+    size: float
+    kept: float
+
+
+def gains(elapsed_s: float) -> Gains:
+    """Find the gains after ``elapsed_s``."""
+    return Gains(
+        surprise=1.0 - math.exp(-elapsed_s / _SURPRISE_S),
+        size=1.0 - math.exp(-elapsed_s / _SIZE_S),
+        kept=math.exp(-elapsed_s / _COAST_S),
+    )
+
+
+SETTINGS = (_MEASURED_PX, _MEASURED_HEIGHTS, _NOISE_HEIGHTS2_S3, _CALM, _WILD, _STRENGTH_S, _TINY_S)
+"""What the compiled passes need of this module."""
 
 
 def measured_var(height_px: Floats) -> Floats:

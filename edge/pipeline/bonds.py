@@ -177,7 +177,7 @@ class Bonds:
 
 
 class CompiledBonds:
-    """The same in ``edge/crowd/core.cpp``, which keeps the bonds."""
+    """The same in ``edge/crowd/bonds.cpp``, which keeps the bonds."""
 
     def __init__(self, config: GroupsConfig, core: Library) -> None:
         """Start with no bonds."""
@@ -205,7 +205,7 @@ class CompiledBonds:
             return self._ties
         elapsed_s, self._waited_s, self._ids = self._waited_s, 0.0, ids
         rows = array("d")
-        for one in people:  # in the order of ``Person`` in core.cpp
+        for one in people:  # in the order of ``Person`` in bonds.cpp
             rows.extend((one.track_id, *one.box, *one.velocity_px_s, one.last_seen_s == t_s))
             rows.extend((group_of.get(one.track_id, 0), t_s - one.first_seen_s))
         gain = 1.0 - float(np.exp(-elapsed_s / _VELOCITY_S))

@@ -19,10 +19,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.config import TrackerConfig
+from edge.crowd import library
 from edge.near import fewest, within
+from edge.pipeline.association import SETTINGS as ASSOCIATION
 from edge.pipeline.association import associate
 from edge.pipeline.belief import belief, on_another, seen_belief
+from edge.pipeline.bodies import SETTINGS as BODIES
 from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured_var
+from edge.pipeline.passes import Passes
 from edge.records import CameraShift, Detection, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
@@ -57,10 +61,16 @@ class Tracker:
         self._config = config
         self._start_score = start_score
         self._bodies = Bodies()
+        core = library()
+        self._passes = None if core is None else Passes(core, self._settings())
         self._kinds: list[str] = []
         self._covered_by: dict[int, int] = {}
         self._next_id = 1
         self._t_s: float | None = None
+
+    def _settings(self) -> tuple[float, ...]:
+        own = (_DIRECT_S + _TIGHT_S, _GAP_S, _SPEED_SLACK_HEIGHTS, self._config.max_speed_heights_s, self._start_score)
+        return (*BODIES, *ASSOCIATION, *own)
 
     def update(
         self,
@@ -88,7 +98,10 @@ class Tracker:
         elapsed_s = 0.0 if self._t_s is None else max(t_s - self._t_s, 0.0)
         self._t_s = t_s
         self._bodies.move_with_camera(shift)
-        self._bodies.coast(elapsed_s)
+        if self._passes is None:
+            self._bodies.coast(elapsed_s)
+        else:
+            self._passes.coast(self._bodies, elapsed_s)
         if not ffc:
             boxes = Boxes(detections, self._kinds)
             self._bodies.know_kinds(len(self._kinds))
@@ -108,6 +121,9 @@ class Tracker:
         unseen, free = np.ones(len(bodies), np.bool_), np.ones(len(boxes), np.bool_)
         sure = boxes.score >= self._start_score
         if not len(bodies) or not len(boxes):
+            return unseen, free & sure
+        if self._passes is not None:
+            unseen, free = self._passes.match(bodies, boxes, t_s, elapsed_s)
             return unseen, free & sure
         direct = bodies.hidden_s + min(elapsed_s, _GAP_S) <= _DIRECT_S + _TIGHT_S
         for candidates, offered in ((bodies.confirmed, sure), (~bodies.confirmed, sure), (bodies.confirmed, ~sure)):
@@ -289,13 +305,13 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         bodies = self._bodies
-        there = bodies.confirmed & (bodies.hidden_s == 0.0)
-        believed = belief(
-            seen_belief(bodies.strength, bodies.moved_heights),
-            bodies.strength,
-            bodies.hidden_s,
-            on_another(bodies.place, bodies.size, there),
-        )
+        if self._passes is None:
+            there = bodies.confirmed & (bodies.hidden_s == 0.0)
+            shares = on_another(bodies.place, bodies.size, there)
+        else:
+            shares = self._passes.on_another(bodies)
+        seen = seen_belief(bodies.strength, bodies.moved_heights)
+        believed = belief(seen, bodies.strength, bodies.hidden_s, shares)
         half = bodies.size / 2.0
         corners = np.concatenate([bodies.place - half, bodies.place + half], axis=1).tolist()
         kinds = [self._kinds[vote] for vote in bodies.votes.argmax(axis=1)]

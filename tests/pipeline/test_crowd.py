@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import crowd
-from edge.config import GroupsConfig
+from edge.config import GroupsConfig, TrackerConfig
 from edge.pipeline.bonds import Bonds, CompiledBonds, make_bonds
-from edge.records import Track
+from edge.pipeline.tracker import Tracker
+from edge.records import CameraShift, Detection, Track
 
 needs_core = pytest.mark.skipif(crowd.library() is None, reason="the compiled core was not built")
 
@@ -63,6 +64,64 @@ def test_compiled_bonds_are_their_specification(seed, people, hold_s, leave_dist
         assert found.tolist() == expected.tolist()
         assert len(compiled) == len(plain)
         before_s = t_s
+
+
+@st.composite
+def films(draw):
+    """Draw a few frames of boxes of people who are close enough to be mistaken, some missed, some unsure, some false."""
+    dice = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    people, wide_px = draw(st.sampled_from([(1, 90), (4, 90), (15, 200), (90, 900)]))
+    place = dice.uniform(0.0, wide_px, (people, 2))
+    velocity = dice.normal(0.0, 25.0, (people, 2))
+    half = np.stack([dice.uniform(2.0, 9.0, people), dice.uniform(5.0, 30.0, people)], axis=1)
+    frames, t_s = [], draw(st.sampled_from([0.0, 5e4]))
+    for _ in range(draw(st.integers(1, 14))):
+        step_s = float(dice.choice([0.0, 0.04, 0.11, 0.5, 2.0]))
+        t_s += step_s
+        place = place + velocity * step_s
+        seen = np.nonzero(dice.random(people) < 0.8)[0]
+        middles = np.concatenate(
+            [place[seen] + dice.normal(0.0, 1.5, (len(seen), 2)), dice.uniform(0.0, wide_px, (2, 2))]
+        )
+        halves = np.concatenate([half[seen], half[:1], half[:1]])
+        scores = dice.choice([0.2, 0.55, 0.9], len(middles))
+        boxes = np.concatenate([middles - halves, middles + halves], axis=1).tolist()
+        kinds = dice.choice(["person", "deer"], len(middles), p=[0.9, 0.1])
+        found = [
+            Detection(tuple(box), float(score), str(kind))
+            for box, score, kind in zip(boxes, scores, kinds, strict=True)
+        ]
+        shift = CameraShift(*dice.normal(0.0, 3.0, 2)) if dice.random() < 0.2 else CameraShift()
+        frames.append((t_s, found, shift))
+    return frames
+
+
+@needs_core
+@settings(max_examples=150, deadline=None)
+@given(frames=films())
+def test_the_compiled_tracker_is_its_specification(frames):
+    """The same bodies under the same ids, wherever boxes are contested; places but for the last digits of a logarithm."""
+    compiled = Tracker(TrackerConfig(), start_score=0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(crowd.FORCED_BY, "reference")
+        plain = Tracker(TrackerConfig(), start_score=0.5)
+    for t_s, detections, shift in frames:
+        expected = plain.update(detections, t_s, shift, width_px=200, height_px=150)
+        found = compiled.update(detections, t_s, shift, width_px=200, height_px=150)
+        assert [decided(one) for one in found] == [decided(one) for one in expected]
+        for one, other in zip(found, expected, strict=True):
+            assert numbers(one) == pytest.approx(numbers(other), rel=1e-9, abs=1e-9)
+
+
+def decided(track: Track) -> tuple[object, ...]:
+    """List what is decided and not computed: it must be the same to the bit."""
+    return (track.track_id, track.kind, track.score, track.first_seen_s, track.last_seen_s, track.confirmed, track.hidden_s,
+            track.leaving)  # fmt: skip
+
+
+def numbers(track: Track) -> list[float]:
+    """List what is computed."""
+    return [*track.box, *track.velocity_px_s, track.belief]
 
 
 def test_the_specification_runs_where_nothing_was_compiled(monkeypatch):
