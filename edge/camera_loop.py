@@ -40,7 +40,7 @@ class Outage(NamedTuple):
 class CameraState:
     """What the node knows of one camera's well-being.
 
-    ``sight``, ``seen`` and ``count`` are written by the frame loop, the rest by the camera's own.
+    ``sight``, ``seen``, ``count`` and ``others`` are written by the frame loop, the rest by the camera's own.
     """
 
     fault: str | None = None
@@ -48,6 +48,7 @@ class CameraState:
     last_frame_s: float | None = None
     sight: Sight = field(default_factory=Sight)
     count: int | None = None
+    others: dict[str, int] | None = None
     next_seq: int | None = None
     seen: bool = False
     outages: int = 0

@@ -6,7 +6,8 @@ floats, the right and lower edge exclusive; only the wire format turns them into
 camera's own monotonic hand; ``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,6 +16,9 @@ from edge.words import EndReason, Phase, Priority, RadiometryKind, SightCause, S
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
+
+PERSON = "person"
+"""The kind of body that is counted in groups and told; whatever else a model knows is only reported."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,6 +132,12 @@ class Track(NamedTuple):
     def foot_px(self) -> Point:
         """Middle of the lower edge: hats and branches cut the top of a thermal body, the feet stay."""
         return ((self.box[0] + self.box[2]) / 2, self.box[3])
+
+
+def others_in_sight(tracks: Iterable[Track]) -> dict[str, int]:
+    """Count the believed bodies in sight that are no people, by kind, in the order of the alphabet."""
+    kinds = Counter(one.kind for one in tracks if one.kind != PERSON and one.confirmed and one.hidden_s == 0.0)
+    return dict(sorted(kinds.items()))
 
 
 class TrackCrossing(NamedTuple):

@@ -37,7 +37,7 @@ from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
 from edge.pipeline.watch import SightWatch
 from edge.places import TelemetryCount
-from edge.records import Alert, Frame, Result, SightAlert
+from edge.records import PERSON, Alert, Frame, Result, SightAlert, others_in_sight
 from edge.snapshot import Snapshots
 from edge.supervisor import Supervisor
 from edge.terrain import read_terrain
@@ -279,6 +279,8 @@ class Node:
         if count != state.count and not result.sight.ffc:
             state.count = count
             self._courier.tell(self._topics.count(result.camera), b"%d" % count, retain=True)
+        if self._detector.manifest.classes.names != (PERSON,):
+            state.others = others_in_sight(result.tracks)
 
     def _tell_health(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -346,6 +348,7 @@ class Node:
             outages=state.outages,
             last_outage=_told(state.last_outage),
             telemetry=_heard(state.telemetry),
+            others=_named(state.others),
         )
 
     def _stop(self) -> None:
@@ -411,6 +414,10 @@ def _heard(count: TelemetryCount | None) -> wire.TelemetryHealth | None:
     if count is None:
         return None
     return wire.TelemetryHealth(read=count.read, refused=count.refused, why=wire.sentence(count.why))
+
+
+def _named(others: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if others is None else {wire.sentence(kind) or "unnamed": count for kind, count in others.items()}
 
 
 def _metrics_page(port: int, metrics: Metrics) -> AbstractContextManager[None]:

@@ -166,7 +166,27 @@ def test_the_control_room_sees_the_node_come_and_go(tmp_path, broker, listener):
     assert about.model is not None
     assert any(event.body == "online" for event in listener.heard)
     assert health[-1].cameras["north"].state == "ok"
+    assert health[-1].cameras["north"].others is None  # a model that knows people only has nothing to say of others
     assert health[-1].cameras["north"].fps is None or health[-1].cameras["north"].fps > 5
+
+
+def test_animals_and_vehicles_are_reported_and_make_no_alert(tmp_path, broker, listener):
+    """A model that knows more than people: health counts a person's company by kind, and the alert is of one person."""
+    seen = [
+        [20, 30, 40, 80, 0.9, 0, 0],
+        [60, 60, 90, 80, 0, 0.8, 0],
+        [60, 10, 80, 25, 0, 0.7, 0],
+        [5, 5, 15, 25, 0, 0, 0.8],
+    ]
+    classes = {"classes": '"person", "deer", "pick-up truck"'}
+    file = fixed_model(tmp_path, "boxes", {"boxes": np.array([seen])}, told=classes)
+    config = config_of(tmp_path, broker.port_mqtt5)
+    model = detector.load(file, config.model, key=tmp_path / "none")
+    Node(config, model, clock=SystemClock(), stopping=threading.Event(), base=tmp_path).run()
+    wait_until(lambda: "end" in listener.phases())
+    health = [event.body for event in listener.heard if isinstance(event.body, Health)]
+    assert {"deer": 2, "pick-up truck": 1} in [one.cameras["north"].others for one in health]
+    assert {alert.data.count for alert in listener.alerts()} == {1}
 
 
 def test_a_camera_that_breaks_is_offline_and_comes_back(tmp_path, broker, listener):

@@ -231,6 +231,11 @@ class CameraHealth(Payload):
     outages: Whole | None = Field(default=None, description="how often the camera was lost since the node started")
     last_outage: CameraOutage | None = Field(default=None, description="the latest of them")
     telemetry: TelemetryHealth | None = Field(default=None, description="what its carrier tells; absent: nothing")
+    others: dict[Sentence, Whole] | None = Field(
+        default=None,
+        description="animals, vehicles and whatever else the model knows beside people: how many it sees now, by kind; they "
+        "make no alert; absent: it knows people only",
+    )
 
 
 class OutboxHealth(Payload):

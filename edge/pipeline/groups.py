@@ -28,7 +28,7 @@ import numpy.typing as npt
 from edge.config import GroupsConfig
 from edge.near import nearest
 from edge.pipeline.bonds import make_bonds
-from edge.records import Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
+from edge.records import PERSON, Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,9 +98,7 @@ class GroupCounter:
         """
         elapsed_s = 0.0 if self._t_s is None else min(max(t_s - self._t_s, 0.0), _STEP_S)
         self._t_s = t_s
-        people = [
-            one for one in tracks if one.confirmed and one.kind == "person" and one.track_id not in events.ignored
-        ]
+        people = [one for one in tracks if one.confirmed and one.kind == PERSON and one.track_id not in events.ignored]
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
         ties = self._bonds.update(people, self._group_of, t_s, elapsed_s)
@@ -209,7 +207,7 @@ class GroupCounter:
         coming = [
             one
             for one in tracks
-            if not one.confirmed and one.kind == "person" and one.first_seen_s < one.last_seen_s and not one.leaving
+            if not one.confirmed and one.kind == PERSON and one.first_seen_s < one.last_seen_s and not one.leaving
         ]
         if not coming or not people:
             return {}

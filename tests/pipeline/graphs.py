@@ -28,7 +28,7 @@ polarity = "white-hot"
 kind = "{kind}"
 names = [{names}]
 [classes]
-names = ["person"]
+names = [{classes}]
 [thresholds]
 score = 0.5
 score_low = 0.1
@@ -73,6 +73,7 @@ def fixed_model(
     facts = {
         "name": name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "dtype": dtype, "layout": layout,
         "channels": channels, "height_px": size[0], "width_px": size[1], "kind": kind,
+        "classes": '"person"',
         "names": ", ".join(f'"{output}"' for output in outputs),
     }  # fmt: skip
     file.with_suffix(".toml").write_text(MANIFEST.format(**(facts | (told or {}))))
