@@ -16,7 +16,8 @@ from edge.capture.footage import read_truth_file, truth_path
 from edge.capture.pictures import pictures_of
 from edge.clock import Clock
 from edge.config import CameraConfig, Config
-from edge.delivery.wire import ModelIdentity, alert_event
+from edge.delivery.wire import ModelIdentity
+from edge.delivery.wire_alert import alert_event
 from edge.delivery.wire_sight import sight_event
 from edge.errors import CameraError, ConfigError
 from edge.pipeline import FindsPeople, Pipeline

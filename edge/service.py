@@ -10,8 +10,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,10 +27,12 @@ from edge.delivery import wire
 from edge.delivery.courier import Courier
 from edge.delivery.desk import read_handled
 from edge.delivery.outbox import Outbox
+from edge.delivery.wire_alert import alert_event
 from edge.delivery.wire_sight import SightEvent, last_word, parse_event, sight_event
 from edge.errors import ConfigError
 from edge.log import get_logger
 from edge.metrics import Metrics
+from edge.metrics_page import metrics_page
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
@@ -140,7 +141,7 @@ class Node:
             ConfigError: the outbox or the metrics page cannot be opened where the configuration says.
         """
         self._outbox = Outbox(self._delivery, clock=self._clock, metrics=self.metrics)
-        with self._outbox, _metrics_page(self._config.metrics.port, self.metrics):
+        with self._outbox, metrics_page(self._config.metrics.port, self.metrics):
             self._courier = Courier(
                 self._outbox,
                 self._delivery,
@@ -228,7 +229,7 @@ class Node:
             self._show(alert, frame)
 
             def event(seq: int, alert: Alert = alert) -> bytes:
-                return wire.alert_event(
+                return alert_event(
                     alert,
                     node=self._config.node.id,
                     seq=seq,
@@ -418,48 +419,6 @@ def _heard(count: TelemetryCount | None) -> wire.TelemetryHealth | None:
 
 def _named(others: Mapping[str, int] | None) -> dict[str, int] | None:
     return None if others is None else {wire.sentence(kind) or "unnamed": count for kind, count in others.items()}
-
-
-def _metrics_page(port: int, metrics: Metrics) -> AbstractContextManager[None]:
-    return _serve_metrics(port, metrics) if port else nullcontext()
-
-
-@contextmanager
-def _serve_metrics(port: int, metrics: Metrics) -> Iterator[None]:
-    """Serve the counters to Prometheus on loopback."""
-    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415  (only who asks pays for it)
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric  # noqa: PLC0415
-    from prometheus_client.registry import Collector  # noqa: PLC0415
-
-    class Everything(Collector):
-        def collect(self) -> Iterator[Metric]:
-            snapshot = metrics.snapshot()
-            families: dict[str, CounterMetricFamily] = {}
-            for name, value in snapshot.counters.items():
-                kind, _, camera = name.partition("/")
-                family = families.setdefault(
-                    kind, CounterMetricFamily(f"edge_{kind}", kind, labels=["camera"] if camera else [])
-                )
-                family.add_metric([camera] if camera else [], value)
-            yield from families.values()
-            for name, level in snapshot.gauges.items():
-                yield GaugeMetricFamily(f"edge_{name}", name, value=level)
-            for name, stage in snapshot.stages.items():
-                yield CounterMetricFamily(f"edge_stage_{name}_seconds", name, value=stage.total_s)
-                yield CounterMetricFamily(f"edge_stage_{name}_calls", name, value=stage.calls)
-                yield GaugeMetricFamily(f"edge_stage_{name}_p99_seconds", name, value=stage.p99_s)
-
-    registry = CollectorRegistry()
-    registry.register(Everything())
-    try:
-        server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-    except OSError as error:
-        raise ConfigError(f"metrics.port = {port}: {error.strerror}; choose another port or 0") from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def _log_backend() -> None:

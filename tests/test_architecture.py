@@ -25,7 +25,7 @@ FLOORS = {
     "service": 4, "replay": 4, "replay_report": 4, "play": 4, "detect": 4, "demo": 4, "view": 4, "screen": 4, "snapshot": 4,
     "pki": 4, "supervisor": 4,
     "calibrate": 4, "simulate": 4, "evaluate": 4, "bench": 4, "doctor": 4, "reach": 4,
-    "camera_loop": 4, "cameras": 4, "recorder": 4, "clip_folder": 4,
+    "camera_loop": 4, "cameras": 4, "recorder": 4, "metrics_page": 4, "clip_folder": 4,
     "station": 4,
     "commands": 5, "cli": 5,
 }  # fmt: skip

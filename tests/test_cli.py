@@ -18,7 +18,8 @@ from test_replay import TWO_PEOPLE, edge, fixed_model
 import edge as edge_package
 from edge.cli import COMMANDS
 from edge.delivery.subscriber import Event
-from edge.delivery.wire import AlertEvent, alert_event, parse_alert
+from edge.delivery.wire import AlertEvent, parse_alert
+from edge.delivery.wire_alert import alert_event
 from edge.records import Alert, Group, Track
 from edge.screen import Screen
 

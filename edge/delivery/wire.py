@@ -9,31 +9,23 @@ Reading is strict about types and sizes and forgiving about unknown keys: a stat
 must still show their alerts, and a hostile message must not cost it more than a refusal.
 """
 
-import math
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from edge.clock import ClockQuality
 from edge.words import EndReason, Phase, Priority, SightState
 
-if TYPE_CHECKING:
-    from edge.places import Placed
-    from edge.records import Alert, Box, Track
-
 MAX_ALERT_BYTES = 131_072  # a thousand members fit; rumqttd needs its max_payload_size raised for that, mosquitto not
 MAX_STATE_BYTES = 65_536
+MAX_REASONS = 16
+MAX_MEMBERS = 1024
 
-_FRACTION_DIGITS = 4  # a tenth of a pixel at 640 columns
-_SCORE_DIGITS = 3
-_DEGREE_DIGITS = 6  # a decimetre
 _SEGMENT = re.compile(r"^[a-z0-9-]{1,64}$")
 _MAX_FAULT_CHARS = 200
 _MAX_SENTENCE_CHARS = 300
-_MAX_REASONS = 16
-_MAX_MEMBERS = 1024
 
 Kind = TypeVar("Kind", bound="Payload")
 HandledState = Literal["acknowledged", "dismissed"]
@@ -55,10 +47,6 @@ def iso_utc(utc_s: float) -> str:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _moment(utc_s: float) -> datetime:
-    return datetime.fromtimestamp(round(utc_s, 3), UTC)
 
 
 UtcTime = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_iso, return_type=str)]
@@ -148,7 +136,7 @@ class AlertData(Payload):
     count_max: People = Field(description="largest count so far")
     confidence: Fraction = Field(description="that the group is there at all")
     priority: Priority = Field(description="how loud it should be")
-    reasons: Annotated[list[Sentence], Field(max_length=_MAX_REASONS)] = Field(
+    reasons: Annotated[list[Sentence], Field(max_length=MAX_REASONS)] = Field(
         description="why this, why now: for people"
     )
     zone: Name | None = Field(default=None, description="named area of the picture")
@@ -161,7 +149,7 @@ class AlertData(Payload):
         default=None, description="compass direction from the camera to the group"
     )
     box: FractionBox = Field(description="hull of the members as fractions of the frame: x0, y0, x1, y1")
-    members: Annotated[list[Member], Field(max_length=_MAX_MEMBERS)] | None = Field(
+    members: Annotated[list[Member], Field(max_length=MAX_MEMBERS)] | None = Field(
         default=None, description="the bodies in it now"
     )
     position: Position | None = Field(default=None, description="where on the earth")
@@ -315,7 +303,7 @@ class Topics:
         Raises:
             ValueError: the name cannot stand in a topic.
         """
-        self.node = node if node == "+" else _segment(node)
+        self.node = node if node == "+" else segment(node)
         self._root = f"edge/v1/{self.node}"
         self.alert = f"{self._root}/alert"
         self.availability = f"{self._root}/availability"
@@ -327,22 +315,27 @@ class Topics:
 
     def count(self, camera: str) -> str:
         """How many people one camera sees now."""
-        return f"{self._root}/cam/{_segment(camera)}/count"
+        return f"{self._root}/cam/{segment(camera)}/count"
 
     def snapshot(self, camera: str, alert_id: str) -> str:
         """A picture that belongs to an alert; its ULID is written in lower case here."""
-        return f"{self._root}/cam/{_segment(camera)}/snapshot/{_segment(alert_id.lower())}"
+        return f"{self._root}/cam/{segment(camera)}/snapshot/{segment(alert_id.lower())}"
 
     def command(self, name: str) -> str:
         """Where the node listens for one command."""
-        return f"{self._root}/cmd/{_segment(name)}"
+        return f"{self._root}/cmd/{segment(name)}"
 
     def reply(self, requester: str) -> str:
         """Where it answers; inside its own tree, so that one access rule covers a node."""
-        return f"{self._root}/reply/{_segment(requester)}"
+        return f"{self._root}/reply/{segment(requester)}"
 
 
-def _segment(name: str) -> str:
+def segment(name: str) -> str:
+    """Give a name back that can stand in a topic.
+
+    Raises:
+        ValueError: it cannot.
+    """
     if not _SEGMENT.match(name):
         raise ValueError(f"'{name}' cannot stand in a topic: 1 to 64 of a-z, 0-9 and '-'")
     return name
@@ -351,85 +344,6 @@ def _segment(name: str) -> str:
 def encode(payload: Payload) -> bytes:
     """Write a payload as compact JSON, keys in the order of the model, unknown values absent."""
     return payload.model_dump_json(exclude_none=True).encode()
-
-
-def alert_event(
-    alert: "Alert",
-    *,
-    node: str,
-    seq: int,
-    boot_id: str,
-    clock: ClockQuality,
-    model: ModelIdentity | None = None,
-    handled: Handled | None = None,
-    snapshot: Literal["none", "mqtt"] = "none",
-) -> bytes:
-    """Write one alert as it goes over the wire; sentences and members beyond the contract's bounds are cut off.
-
-    Raises:
-        ValueError: the alert holds NaN or names that the contract refuses.
-    """
-    group = alert.group
-    size = (alert.width_px, alert.height_px)
-    crossing = group.crossing
-    placed = alert.placed
-    captured = _moment(alert.captured_utc_s)
-    data = AlertData(
-        alert_id=alert.alert_id,
-        rev=alert.rev,
-        phase=alert.phase,
-        seq=seq,
-        boot_id=boot_id,
-        count=group.count,
-        count_low=group.count_low,
-        count_high=group.count_high,
-        count_max=group.count_max,
-        confidence=_score(group.confidence),
-        priority=alert.priority,
-        reasons=[told for told in map(sentence, alert.reasons) if told][:_MAX_REASONS],
-        zone=group.zone,
-        line=LineState(id=crossing.line, direction=crossing.direction, crossed=crossing.crossed) if crossing else None,
-        heading_deg=_direction(placed.heading_deg if placed else None),
-        speed_m_s=None if placed is None or placed.speed_m_s is None else round(placed.speed_m_s, 1),
-        bearing_deg=_direction(placed.bearing_deg if placed else None),
-        box=_fractions(group.box, size),
-        members=[_member(track, size) for track in group.members[:_MAX_MEMBERS]] or None,
-        position=_position(placed) if placed else None,
-        first_seen=_moment(alert.first_seen_utc_s),
-        last_seen=_moment(alert.last_seen_utc_s),
-        captured_at=captured,
-        clock=clock,
-        camera=alert.camera,
-        model=model,
-        parent=alert.parent,
-        merged_into=alert.merged_into,
-        ended=group.ended,
-        handled=handled,
-        snapshot=snapshot,
-    )
-    return encode(_enveloped(data, node, captured))
-
-
-def closing_event(
-    previous: AlertEvent, *, seq: int, boot_id: str, utc_s: float, reason: EndReason, handled: Handled | None = None
-) -> bytes:
-    """Write the ``end`` of a story whose last word was ``previous``: the run that told it is gone.
-
-    The members are left out, because nobody knows where they are now; count, range and times stay as last told.
-    """
-    data = previous.data.model_copy(
-        update={
-            "rev": previous.data.rev + 1,
-            "phase": "end",
-            "seq": seq,
-            "boot_id": boot_id,
-            "reasons": [f"closed by the node: {reason}"],
-            "members": None,
-            "ended": reason,
-            "handled": handled or previous.data.handled,
-        }
-    )
-    return encode(_enveloped(data, previous.node, _moment(utc_s)))
 
 
 def parse_alert(payload: bytes) -> AlertEvent:
@@ -477,52 +391,3 @@ def parse_as(kind: type[Kind], payload: bytes, limit: int) -> Kind:
         message = fault["msg"].removeprefix("Value error, ")
         reason = f"{place}: {message}" if place else message
         raise ValueError(reason[:_MAX_FAULT_CHARS]) from None
-
-
-def _enveloped(data: AlertData, node: str, time: datetime) -> AlertEvent:
-    return AlertEvent(
-        id=f"{data.alert_id}:{data.rev}", source=f"edge/{_segment(node)}/cam/{data.camera}", time=time, data=data
-    )
-
-
-def _position(placed: "Placed") -> Position | None:
-    where = placed.position
-    if where is None:
-        return None
-    return Position(
-        lat=round(where.lat_deg, _DEGREE_DIGITS),
-        lon=round(where.lon_deg, _DEGREE_DIGITS),
-        ce_m=round(where.ce_m, 1),
-        method=where.method,
-        ellipse=ErrorEllipse(
-            major_m=round(where.major_m, 1), minor_m=round(where.minor_m, 1), major_deg=round(where.major_deg)
-        ),
-    )
-
-
-def _direction(degrees: float | None) -> float | None:
-    return None if degrees is None else round(degrees) % 360
-
-
-def _member(track: "Track", size: tuple[int, int]) -> Member:
-    return Member(
-        track_id=track.track_id,
-        box=_fractions(track.box, size),
-        score=_score(track.score),
-        height_px=max(0, round(track.height_px)),
-    )
-
-
-def _fractions(box: "Box", size: tuple[int, int]) -> FractionBox:
-    """A hidden body's predicted box may leave the picture; the wire knows only what is inside it."""
-    width_px, height_px = size
-    x0, y0, x1, y1 = box
-    return (_fraction(x0 / width_px), _fraction(y0 / height_px), _fraction(x1 / width_px), _fraction(y1 / height_px))
-
-
-def _fraction(value: float) -> float:
-    return round(min(max(value, 0.0), 1.0), _FRACTION_DIGITS) if math.isfinite(value) else value
-
-
-def _score(value: float) -> float:
-    return round(min(max(value, 0.0), 1.0), _SCORE_DIGITS) if math.isfinite(value) else value

@@ -22,12 +22,12 @@ from edge.delivery.wire import (
     Token,
     UtcTime,
     Whole,
-    closing_event,
     encode,
     parse_alert,
     parse_as,
     sentence,
 )
+from edge.delivery.wire_alert import closing_event
 from edge.words import EndReason, Phase, Priority, SightCause
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 from edge.capture.dji_srt import SideFile
 from edge.capture.klv import KEY, KlvReader, KlvTrack, _checksum
 from edge.delivery.brokers import free_port
-from edge.delivery.wire import alert_event, parse_alert
+from edge.delivery.wire import parse_alert
+from edge.delivery.wire_alert import alert_event
 from edge.pipeline.geo import Geo, place
 from edge.places import PoseErrors, Telemetry
 from edge.records import Alert, Group, Track

@@ -11,7 +11,8 @@ from edge.config import DeliveryConfig
 from edge.delivery.courier import Courier
 from edge.delivery.desk import read_handled
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire import About, Topics, alert_event, encode
+from edge.delivery.wire import About, Topics, encode
+from edge.delivery.wire_alert import alert_event
 from edge.metrics import Metrics
 from edge.records import Alert, Crossing, Group, Track
 from edge.words import Phase

@@ -8,7 +8,8 @@ from delivery_scene import BOOT_ID, make_alert
 
 from edge.delivery.asyncapi import SCHEMA_FOLDER, asyncapi, files, json_schemas
 from edge.delivery.commands import COMMANDS
-from edge.delivery.wire import Topics, alert_event
+from edge.delivery.wire import Topics
+from edge.delivery.wire_alert import alert_event
 
 
 def alert_document(**group):

@@ -12,7 +12,7 @@ from edge.delivery.commands import COMMANDS, parse_command, parse_receipt, parse
 from edge.delivery.desk import Desk, read_handled
 from edge.delivery.messages import Arrival
 from edge.delivery.outbox import Outbox
-from edge.delivery.wire import alert_event
+from edge.delivery.wire_alert import alert_event
 from edge.metrics import Metrics
 
 ALERT_ID = make_alert(1).alert_id

@@ -11,7 +11,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.clock import SystemClock
 from edge.delivery.subscriber import Subscriber
-from edge.delivery.wire import About, AlertEvent, alert_event
+from edge.delivery.wire import About, AlertEvent
+from edge.delivery.wire_alert import alert_event
 
 pytestmark = pytest.mark.broker
 

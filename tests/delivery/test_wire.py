@@ -16,8 +16,6 @@ from edge.delivery.wire import (
     ModelIdentity,
     OutboxHealth,
     Topics,
-    alert_event,
-    closing_event,
     encode,
     iso_utc,
     parse_about,
@@ -25,6 +23,7 @@ from edge.delivery.wire import (
     parse_availability,
     parse_health,
 )
+from edge.delivery.wire_alert import alert_event, closing_event
 from edge.records import Track
 
 MODEL = ModelIdentity(id="thermal-person", version="1.2.0", sha256="ab" * 32)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.delivery.asyncapi import json_schemas
-from edge.delivery.wire import AlertEvent, alert_event
+from edge.delivery.wire import AlertEvent
+from edge.delivery.wire_alert import alert_event
 from edge.delivery.wire_sight import SightEvent, last_word, parse_event, parse_sight, sight_event
 from edge.records import SightAlert
 
