@@ -19,6 +19,7 @@
 #
 # /opt/edge/releases/ID   one environment a release; `current` and `previous` point into it
 # /etc/edge/node.toml     yours: written once, never overwritten
+# /etc/edge/packages.txt  yours, where you make it: pip requirements that go over every release, such as another ONNX Runtime
 # /etc/edge/pki           certificates
 # /var/lib/edge           the only folder the service writes
 #
@@ -30,7 +31,7 @@ umask 022
 readonly ROOT=${EDGE_ROOT:-}
 readonly OPT=$ROOT/opt/edge ETC=$ROOT/etc/edge STATE=$ROOT/var/lib/edge
 readonly UNIT=$ROOT/etc/systemd/system/edge.service LINK=$ROOT/usr/local/bin/edge
-readonly CONFIG=$ETC/node.toml
+readonly CONFIG=$ETC/node.toml PACKAGES=$ETC/packages.txt
 readonly SYSTEMCTL=${EDGE_SYSTEMCTL:-systemctl}
 readonly NEEDED_MB=900 # what a release takes while it is being built; 350 MB stay
 readonly PACKAGE=edge-thermal
@@ -38,7 +39,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
 readonly HERE
 
 WHEELS='' BROKER='' BROKER_HOST='' BROKER_PORT='' WITH_BROKER='' CERTIFICATES='' NODE='' SOURCE='' DRY='' PURGE='' ARCH='' BUNDLE=''
-DEMO='' TOOLS='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
+DEMO='' TOOLS='' SAID='' PYTHON='' BUNDLE_PYTHON='' RELEASE='' WORK='' PARTIAL=''
 
 say() { printf '==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -208,6 +209,7 @@ content_of_origin() {
     echo "$TOOLS"
     if command -v c++ >/dev/null; then echo native; fi
     cat "$HERE/edge.service"
+    if [ -e "$PACKAGES" ]; then cat "$PACKAGES"; fi
     if [ -n "$WHEELS" ]; then
       (cd "$WHEELS" && find . -maxdepth 1 \( -name '*.whl' -o -name '*.tar.gz' -o -name constraints.txt \) -print0 |
         sort -z | xargs -0 sha256sum --)
@@ -256,7 +258,7 @@ build_release() {
 }
 
 pip_install() {
-  local target=$1 from=() package=$PACKAGE constraints said
+  local target=$1 from=() package=$PACKAGE constraints
   if [ -n "$WHEELS" ]; then
     from=(--no-index --find-links "$WHEELS")
     constraints=$WHEELS/constraints.txt
@@ -268,12 +270,32 @@ pip_install() {
     constraints=$tree/constraints.txt
   fi
   cat "$constraints" >"$WORK/constraints.txt" 2>/dev/null || true # a folder of wheels needs none
-  # what it says is kept in memory: the disk may be what is full
-  if ! said=$(TMPDIR=$WORK PYTHONPATH=$(pip_of "$PYTHON") "$target/bin/python" -m pip --disable-pip-version-check --no-input \
-    install --no-cache-dir -q "${from[@]}" -c "$WORK/constraints.txt" "$package$TOOLS" 2>&1); then
-    tail -15 <<<"$said" >&2
-    why_pip_failed "$said"
+  from+=(--no-cache-dir -c "$WORK/constraints.txt")
+  pip_into "$target" install "${from[@]}" "$package$TOOLS" || why_pip_failed
+  if [ -e "$PACKAGES" ]; then add_packages "$target" "${from[@]}"; fi
+}
+
+# What pip says is kept in SAID, in memory: the disk may be what is full.
+pip_into() {
+  local target=$1
+  shift
+  SAID=$(TMPDIR=$WORK PYTHONPATH=$(pip_of "$PYTHON") "$target/bin/python" -m pip --disable-pip-version-check --no-input -q "$@" 2>&1) || {
+    tail -15 <<<"$SAID" >&2
+    return 1
+  }
+}
+
+add_packages() {
+  local target=$1 runtime=''
+  shift
+  say "adding what $PACKAGES lists"
+  if grep -qi '^[^#]*onnxruntime' "$PACKAGES"; then # two that bring one module would lie on top of each other
+    runtime=yes
+    sed -i '/^onnxruntime/d' "$WORK/constraints.txt"
+    pip_into "$target" uninstall -y onnxruntime || true
   fi
+  pip_into "$target" install "$@" -r "$PACKAGES" || die "what $PACKAGES lists could not be installed (see above): mend it; what ran before still runs"
+  [ -z "$runtime" ] || "$target/bin/python" -c 'import onnxruntime' || die "$PACKAGES: this ONNX Runtime cannot be used; what ran before still runs"
 }
 
 # Built in a copy: root leaves nothing in somebody's checkout.
@@ -284,7 +306,7 @@ copy_source() {
 }
 
 why_pip_failed() {
-  if [[ $1 == *'No space left'* ]]; then die "the disk is full; what ran before still runs"; fi
+  if [[ $SAID == *'No space left'* ]]; then die "the disk is full; what ran before still runs"; fi
   if [ -n "$WHEELS" ]; then
     die "the wheels in $WHEELS do not fit this box ($(uname -m), $("$PYTHON" -V)); make the folder for it:
   deploy/install.sh bundle DIR --arch $(uname -m) --python $("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
