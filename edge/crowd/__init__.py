@@ -16,7 +16,7 @@ Library = ctypes.CDLL
 FORCED_BY = "EDGE_CROWD"
 """Environment variable; ``reference`` leaves the compiled passes aside (same alerts, several times slower)."""
 
-_VERSION = 2  # of the calls; a library left behind by an older installation must not be used
+_VERSION = 4  # of the calls; a library left behind by an older installation must not be used
 _WHERE = ctypes.c_void_p
 _ROWS = (_WHERE, ctypes.c_ssize_t, ctypes.c_int)
 _CALLS = {
@@ -37,8 +37,18 @@ _CALLS = {
         (*_ROWS, _WHERE, ctypes.c_int, _WHERE, ctypes.c_int, _WHERE, _WHERE, _WHERE, _WHERE),
         None,
     ),
-    # the shares, written
-    "edge_bodies_on_another": ((*_ROWS, _WHERE), None),
+    # who is unseen, time passed, lost, width and height of the frame, least covered share, who is covered by whom
+    "edge_bodies_hide": (
+        (*_ROWS, _WHERE, ctypes.c_double, ctypes.c_int, *(ctypes.c_double,) * 3, _WHERE),
+        None,
+    ),
+    # the boxes, how many, heights of a companion, overlap of an echo, which are unclaimed, their velocities
+    "edge_bodies_newcomers": (
+        (*_ROWS, _WHERE, ctypes.c_int, ctypes.c_double, ctypes.c_double, _WHERE, _WHERE),
+        None,
+    ),
+    # the tables of belief, the numbers told
+    "edge_bodies_tell": ((*_ROWS, _WHERE, _WHERE), None),
 }
 
 

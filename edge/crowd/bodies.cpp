@@ -31,6 +31,17 @@ struct Settings {
   double direct_s, gap_s, speed_slack_heights, max_speed_heights_s, start_score;                      // tracker.py
 };
 
+struct Beliefs {  // belief.py
+  double strengths[8], still[8], moved[8], still_heights, moved_heights;
+  double on_another[4], weak_on_another[4], sure_on_another[4], sure_strength;
+  double hidden_s[6], hidden_alone[6], hidden_on_another[6];
+};
+
+// What is told of one body: the numbers of ``Track``.
+struct Told {
+  double left, top, right, bottom, score, x_px_s, y_px_s, first_seen_s, last_seen_s, hidden_s, belief;
+};
+
 // What all bodies share in one frame.
 struct Moment {
   double t_s, elapsed_s, surprise_gain, size_gain;
@@ -257,6 +268,59 @@ void see(Body& body, const Box& box, double trust, const Moment& now, const Sett
   body.leaving = 0;
 }
 
+// As np.interp.
+template <size_t kCount>
+double interpolated(double x, const double (&xs)[kCount], const double (&ys)[kCount]) {
+  if (!(x > xs[0])) return ys[0];
+  if (x >= xs[kCount - 1]) return ys[kCount - 1];
+  size_t at = 0;
+  while (x >= xs[at + 1]) ++at;
+  return (ys[at + 1] - ys[at]) / (xs[at + 1] - xs[at]) * (x - xs[at]) + ys[at];
+}
+
+// ``seen_belief`` and ``belief`` of one body, of whose box a share lies on another.
+double believed(const Body& one, double share, const Beliefs& by) {
+  const double way = (one.moved_heights - by.still_heights) / (by.moved_heights - by.still_heights);
+  const double still = interpolated(one.strength, by.strengths, by.still);
+  const double moved = interpolated(one.strength, by.strengths, by.moved);
+  const double seen = still + std::min(std::max(way, 0.0), 1.0) * (moved - still);
+  if (one.hidden_s > 0.0) {
+    return seen * interpolated(one.hidden_s, by.hidden_s, share > by.on_another[0] ? by.hidden_on_another : by.hidden_alone);
+  }
+  return seen * interpolated(share, by.on_another, one.strength >= by.sure_strength ? by.sure_on_another : by.weak_on_another);
+}
+
+// ``on_another``: the largest share of each body's box that lies on the box of one who is believed and in sight.
+std::vector<double> shares_on_another(const Rows& bodies) {
+  std::vector<double> shares(static_cast<size_t>(bodies.count()));
+  std::vector<int> there;
+  std::vector<Point> places;
+  double farthest = 0, most = 0;
+  for (int row = 0; row < bodies.count(); ++row) {
+    const Body& one = bodies[row];
+    const double half = std::hypot(one.size.x, one.size.y) / 2.0;
+    farthest = std::max(farthest, half);
+    if (!one.confirmed || one.hidden_s != 0.0) continue;
+    there.push_back(row);
+    places.push_back(one.place);
+    most = std::max(most, half);
+  }
+  if (there.empty()) return shares;
+  const Grid grid(places, farthest + most);
+  for (int row = 0; row < bodies.count(); ++row) {
+    const Body& one = bodies[row];
+    double& share = shares[static_cast<size_t>(row)];
+    grid.near(one.place, std::hypot(one.size.x, one.size.y) / 2.0 + most, [&](int index, double) {
+      const Body& other = bodies[there[static_cast<size_t>(index)]];
+      if (&other == &one) return;
+      const double wide = std::min((one.size.x + other.size.x) / 2.0 - std::fabs(one.place.x - other.place.x), one.size.x);
+      const double high = std::min((one.size.y + other.size.y) / 2.0 - std::fabs(one.place.y - other.place.y), one.size.y);
+      share = std::max(share, std::max(wide, 0.0) * std::max(high, 0.0) / (one.size.x * one.size.y));
+    });
+  }
+  return shares;
+}
+
 }  // namespace
 
 // ``Bodies.coast``: predict all for the time elapsed_s later; those out of sight keep a share of their velocity.
@@ -299,32 +363,83 @@ EDGE_PUBLIC void edge_bodies_match(void* first, ptrdiff_t stride, int count, con
   }
 }
 
-// ``on_another``: the largest share of each body's box that lies on the box of one who is believed and in sight.
-EDGE_PUBLIC void edge_bodies_on_another(void* first, ptrdiff_t stride, int count, double* shares) {
+// ``Tracker._hide``: count the time against those not seen. A camera that moved nobody knows how has lost them; without a
+// frame's size (0) nobody is at its edge. covers (count): the row of the body in front of one that has just vanished, or -1.
+EDGE_PUBLIC void edge_bodies_hide(void* first, ptrdiff_t stride, int count, const uint8_t* unseen, double passed_s, int lost,
+                                  double width_px, double height_px, double covered_share, int64_t* covers) {
   const Rows bodies(first, stride, count);
-  std::vector<int> there;
-  std::vector<Point> places;
-  double farthest = 0, most = 0;
   for (int row = 0; row < count; ++row) {
-    const Body& one = bodies[row];
-    const double half = std::hypot(one.size.x, one.size.y) / 2.0;
-    farthest = std::max(farthest, half);
-    shares[row] = 0;
-    if (!one.confirmed || one.hidden_s != 0.0) continue;
-    there.push_back(row);
-    places.push_back(one.place);
-    most = std::max(most, half);
+    Body& one = bodies[row];
+    one.looks += 1;
+    covers[row] = -1;
+    if (!unseen[row]) continue;
+    const Point half{one.size.x / 2.0, one.size.y / 2.0};
+    const bool inside = one.place.x - half.x >= 0.0 && one.place.y - half.y >= 0.0 && one.place.x + half.x <= width_px &&
+                        one.place.y + half.y <= height_px;
+    if (lost || (width_px > 0 && !inside)) one.leaving = 1;
+    const bool just_gone = one.hidden_s == 0.0 && one.confirmed;
+    one.hidden_s += passed_s;
+    if (!just_gone) continue;
+    double most = -1;
+    for (int other = 0; other < count; ++other) {
+      if (unseen[other]) continue;
+      const Body& front = bodies[other];
+      const double wide = (front.size.x + one.size.x) / 2.0 - std::fabs(front.place.x - one.place.x);
+      const double high = (front.size.y + one.size.y) / 2.0 - std::fabs(front.place.y - one.place.y);
+      const double overlap = std::min(std::max(wide, 0.0), one.size.x) * std::min(std::max(high, 0.0), one.size.y);
+      const double share = overlap / (one.size.x * one.size.y);
+      if (share > most) most = share, covers[row] = other;
+    }
+    if (most < covered_share) covers[row] = -1;
   }
-  if (there.empty() || count < 2) return;
-  const Grid grid(places, farthest + most);
+}
+
+// ``Tracker._newcomers``: which of the boxes nobody claimed are no echo of a body just seen, and how they may move.
+EDGE_PUBLIC void edge_bodies_newcomers(void* first, ptrdiff_t stride, int count, const Box* boxes, int box_count,
+                                       double companion_heights, double duplicate_overlap, uint8_t* unclaimed,
+                                       Point* velocities) {
+  const Rows bodies(first, stride, count);
+  std::vector<int> seen;
+  std::vector<Point> places;
+  double tallest = 0, longest = 0;
+  for (int row = 0; row < count; ++row) {
+    if (!bodies[row].confirmed || bodies[row].hidden_s != 0.0) continue;
+    seen.push_back(row);
+    places.push_back(bodies[row].place);
+    tallest = std::max(tallest, bodies[row].height_px());
+  }
+  const auto height_of = [](const Box& box) { return std::max({box.size.x, box.size.y, 1.0}); };
+  for (int column = 0; column < box_count; ++column) longest = std::max(longest, height_of(boxes[column]));
+  const Grid grid(places, std::max(companion_heights * longest, longest + tallest));
+  for (int column = 0; column < box_count; ++column) {
+    velocities[column] = {0, 0};
+    if (!unclaimed[column] || seen.empty()) continue;
+    const Box& box = boxes[column];
+    const double own = height_of(box), beside = companion_heights * own;
+    std::pair<double, int> nearest{INFINITY, 0};
+    grid.near(box.place, std::max(beside, own + tallest), [&](int index, double distance) {
+      const Body& one = bodies[seen[static_cast<size_t>(index)]];
+      nearest = std::min(nearest, std::make_pair(distance, index));
+      const double wide = (one.size.x + box.size.x) / 2.0 - std::fabs(box.place.x - one.place.x);
+      const double high = (one.size.y + box.size.y) / 2.0 - std::fabs(box.place.y - one.place.y);
+      const double shared = std::min(std::max(wide, 0.0), std::min(one.size.x, box.size.x)) *
+                            std::min(std::max(high, 0.0), std::min(one.size.y, box.size.y));
+      const double both = one.size.x * one.size.y + box.size.x * box.size.y - shared;
+      if (shared / both >= duplicate_overlap) unclaimed[column] = 0;
+    });
+    if (nearest.first <= beside) velocities[column] = bodies[seen[static_cast<size_t>(nearest.second)]].velocity;
+  }
+}
+
+// ``Tracker._numbers``: what is told of each body.
+EDGE_PUBLIC void edge_bodies_tell(void* first, ptrdiff_t stride, int count, const Beliefs* by, Told* told) {
+  const Rows bodies(first, stride, count);
+  const std::vector<double> shares = shares_on_another(bodies);
   for (int row = 0; row < count; ++row) {
     const Body& one = bodies[row];
-    grid.near(one.place, std::hypot(one.size.x, one.size.y) / 2.0 + most, [&](int index, double) {
-      const Body& other = bodies[there[static_cast<size_t>(index)]];
-      if (&other == &one) return;
-      const double wide = std::min((one.size.x + other.size.x) / 2.0 - std::fabs(one.place.x - other.place.x), one.size.x);
-      const double high = std::min((one.size.y + other.size.y) / 2.0 - std::fabs(one.place.y - other.place.y), one.size.y);
-      shares[row] = std::max(shares[row], std::max(wide, 0.0) * std::max(high, 0.0) / (one.size.x * one.size.y));
-    });
+    const Point half{one.size.x / 2.0, one.size.y / 2.0};
+    told[row] = {one.place.x - half.x, one.place.y - half.y, one.place.x + half.x, one.place.y + half.y, one.score,
+                 one.velocity.x, one.velocity.y, one.first_seen_s, one.last_seen_s, one.hidden_s,
+                 believed(one, shares[static_cast<size_t>(row)], *by)};
   }
 }

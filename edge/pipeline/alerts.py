@@ -231,6 +231,11 @@ _ENDINGS: dict[EndReason, str] = {
 
 def _walks_with(group: Group, other: Group) -> bool:
     """Tell whether somebody of one group is beside somebody of another and about as fast."""
+    left, top, right, bottom = group.box
+    their_left, their_top, their_right, their_bottom = other.box
+    gap_px = max(left - their_right, their_left - right, top - their_bottom, their_top - bottom)
+    if gap_px > _BESIDE_HEIGHTS * max(bottom - top, their_bottom - their_top):
+        return False  # nobody is taller than the hull
     return any(
         math.dist(one.foot_px, near.foot_px) <= _BESIDE_HEIGHTS * max(one.height_px, near.height_px)
         and math.dist(one.velocity_px_s, near.velocity_px_s)

@@ -29,6 +29,13 @@ _HIDDEN_S = (0.3, 0.6, 1.0, 3.0, 10.0, 40.0)
 _HIDDEN_ALONE = (1.0, 0.92, 0.85, 0.75, 0.7, 0.65)
 _HIDDEN_ON_ANOTHER = (0.9, 0.7, 0.6, 0.5, 0.4, 0.3)
 
+TABLES = (
+    *(*_STRENGTH, *_STILL, *_MOVED, _STILL_HEIGHTS, _MOVED_HEIGHTS),
+    *(*_ON_ANOTHER, *_WEAK_ON_ANOTHER, *_SURE_ON_ANOTHER, _SURE_STRENGTH),
+    *(*_HIDDEN_S, *_HIDDEN_ALONE, *_HIDDEN_ON_ANOTHER),
+)
+"""All of it, for the compiled passes."""
+
 
 def seen_belief(strength: Floats, moved_heights: Floats) -> Floats:
     """Judge bodies by what was seen of them, (N,)."""

@@ -18,6 +18,7 @@ Nothing here raises alerts or looks at pixels, and nothing is forgotten except b
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import GroupsConfig
-from edge.near import nearest
 from edge.pipeline.bonds import make_bonds
 from edge.records import PERSON, Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
@@ -212,14 +212,23 @@ class GroupCounter:
         if not coming or not people:
             return {}
         found = Counter[int]()
-        feet, heights_px = _feet(people)
-        their_feet, their_heights_px = _feet(coming)
-        farthest_px = self._config.join_distance_heights * np.maximum(their_heights_px, heights_px.max())
-        row, index = nearest(their_feet, farthest_px, feet)
-        reach_px = self._config.join_distance_heights * np.maximum(heights_px[index], their_heights_px[row])
-        close = np.hypot(*(their_feet[row] - feet[index]).T) <= reach_px
-        for beside in index[close].tolist():
-            found[self._group_of[people[beside].track_id]] += 1
+        join = self._config.join_distance_heights
+        heights_px = [max(one.height_px, 1.0) for one in people]
+        tallest_px = max(heights_px)
+        # by x, so that each looks only at those beside it
+        feet = sorted([(*one.foot_px, row) for row, one in enumerate(people)])
+        for one in coming:
+            (x, y), height_px = one.foot_px, max(one.height_px, 1.0)
+            reach_px = join * max(height_px, tallest_px)
+            nearest_px, nearest = reach_px, -1
+            for their_x, their_y, row in feet[bisect_left(feet, (x - reach_px,)) :]:
+                if their_x > x + reach_px:
+                    break
+                apart_px = math.hypot(their_x - x, their_y - y)
+                if apart_px < nearest_px or (apart_px == nearest_px and not -1 < nearest < row):
+                    nearest_px, nearest = apart_px, row
+            if nearest >= 0 and nearest_px <= join * max(height_px, heights_px[nearest]):
+                found[self._group_of[people[nearest].track_id]] += 1
         return found
 
     def _tell(self, story: _Story, arriving: int, t_s: float) -> Group:
@@ -237,13 +246,6 @@ class GroupCounter:
         story.count_max = max(story.count_max, count)
         story.told = _render(story, (count, min(max(low, 1), count), max(high, count)))
         return story.told
-
-
-def _feet(people: Sequence[Track]) -> tuple[Floats, Floats]:
-    """Places of feet (N, 2) and heights (N,) in pixels."""
-    boxes = np.array([one.box for one in people])
-    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2.0, boxes[:, 3]], axis=1)
-    return feet, np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)
 
 
 def _apart(one: Track, other: Track) -> float:

@@ -10,7 +10,10 @@ from array import array
 import numpy as np
 
 from edge.crowd import Library
-from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, gains
+from edge.pipeline.belief import TABLES
+from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, gains
+
+Size = tuple[float, float]
 
 
 class Passes:
@@ -21,6 +24,8 @@ class Passes:
         self._core = core
         self._settings = array("d", settings)
         self._at_settings = self._settings.buffer_info()[0]
+        self._tables = array("d", TABLES)
+        self._at_tables = self._tables.buffer_info()[0]
 
     def coast(self, bodies: Bodies, elapsed_s: float) -> None:
         """Do as ``Bodies.coast``."""
@@ -40,11 +45,33 @@ class Passes:
         )
         return left[:count], left[count:]
 
-    def on_another(self, bodies: Bodies) -> Floats:
-        """Do as ``on_another`` for those who are believed and in sight, (N,)."""
-        shares = np.empty(len(bodies))
-        self._core.edge_bodies_on_another(*_where(bodies), shares.ctypes.data)
-        return shares
+    def hide(
+        self, bodies: Bodies, unseen: Flags, passed_s: float, size_px: Size, covered_share: float, *, lost: bool
+    ) -> Indices:
+        """Count the time against those not seen; for each that has just vanished the row of its cover, else -1; (N,)."""
+        covers = np.empty(len(bodies), np.intp)
+        self._core.edge_bodies_hide(
+            *(*_where(bodies), unseen.ctypes.data, passed_s, lost, *size_px, covered_share, covers.ctypes.data)
+        )
+        return covers
+
+    def newcomers(
+        self, bodies: Bodies, boxes: Boxes, unclaimed: Flags, companion_heights: float, duplicate_overlap: float
+    ) -> tuple[Indices, Floats]:
+        """Do as ``Tracker._newcomers``; ``unclaimed`` is written."""
+        velocity = np.empty((len(boxes), 2))
+        self._core.edge_bodies_newcomers(
+            *(*_where(bodies), boxes.rows.ctypes.data, len(boxes), companion_heights, duplicate_overlap),
+            *(unclaimed.ctypes.data, velocity.ctypes.data),
+        )
+        columns = np.nonzero(unclaimed)[0]
+        return columns, velocity[columns]
+
+    def numbers(self, bodies: Bodies) -> Floats:
+        """Do as ``Tracker._numbers``; (N, 11)."""
+        told = np.empty((len(bodies), 11))
+        self._core.edge_bodies_tell(*_where(bodies), self._at_tables, told.ctypes.data)
+        return told
 
 
 def _where(bodies: Bodies) -> tuple[int, int, int]:

@@ -150,25 +150,45 @@ class Tracker:
         self, unseen: Flags, elapsed_s: float, shift: CameraShift, width_px: int | None, height_px: int | None
     ) -> None:
         """Count the time against those not seen, and find out where they may be."""
+        bodies, ids = self._bodies, self._bodies.track_id.tolist()
+        passed_s = max(min(elapsed_s, _GAP_S), _TIGHT_S)
+        lost = not shift.known or elapsed_s > _STALL_S  # this may be another scene: no long memory for who is not in it
+        if self._passes is None:
+            covers = self._covers(unseen, passed_s, width_px, height_px, lost=lost)
+        else:
+            size_px = (float(width_px or 0), float(height_px or 0))
+            covers = self._passes.hide(bodies, unseen, passed_s, size_px, _COVERED_SHARE, lost=lost)
+        row_of = {one: row for row, one in enumerate(ids)} if self._covered_by else {}
+        for track_id in [one for one in self._covered_by if not unseen[row_of[one]]]:
+            del self._covered_by[track_id]
+        for row in np.nonzero(covers >= 0)[0].tolist():
+            self._covered_by[ids[row]] = ids[covers[row]]
+            row_of[ids[row]], row_of[ids[covers[row]]] = row, int(covers[row])
+        for track_id, cover_id in self._covered_by.items():
+            cover = row_of.get(cover_id)
+            if cover is not None and not unseen[cover]:  # else both are hidden now: it coasts on as it went
+                bodies.velocity[row_of[track_id]] = bodies.velocity[cover]
+
+    def _covers(
+        self, unseen: Flags, passed_s: float, width_px: int | None, height_px: int | None, *, lost: bool
+    ) -> Indices:
+        """Count the time; for each that has just vanished the row of the seen body in front of it, else -1; (N,)."""
         bodies = self._bodies
         bodies.looks += 1
-        if not unseen.any():
-            self._covered_by.clear()
-            return
-        for track_id in [one for one in self._covered_by if not unseen[self._row(one)]]:
-            del self._covered_by[track_id]
         just_gone = np.nonzero(unseen & (bodies.hidden_s == 0.0) & bodies.confirmed)[0]
-        bodies.hidden_s[unseen] += max(min(elapsed_s, _GAP_S), _TIGHT_S)
-        if not shift.known or elapsed_s > _STALL_S:
-            bodies.leaving |= unseen  # this may be another scene: no long memory for who is not in it
+        bodies.hidden_s[unseen] += passed_s
+        if lost:
+            bodies.leaving |= unseen
         if width_px is not None and height_px is not None:
             bodies.leaving |= unseen & self._beyond_edge(width_px, height_px, -0.5)
-        seen = np.nonzero(~unseen)[0]
-        for row in just_gone:
-            cover = self._cover_of(int(row), seen)
-            if cover is not None:
-                self._covered_by[int(bodies.track_id[row])] = cover
-        self._walk_with_cover(unseen)
+        covers, seen = np.full(len(bodies), -1), np.nonzero(~unseen)[0]
+        for row in just_gone if len(seen) else ():
+            apart = np.abs(bodies.place[seen] - bodies.place[row])
+            overlap = np.clip((bodies.size[seen] + bodies.size[row]) / 2.0 - apart, 0.0, bodies.size[row])
+            share = overlap.prod(axis=1) / bodies.size[row].prod()
+            best = int(share.argmax())
+            covers[row] = seen[best] if share[best] >= _COVERED_SHARE else -1
+        return covers
 
     def _beyond_edge(self, width_px: int, height_px: int, share: float) -> Flags:
         """Tell whose box reaches across an edge of the picture: by its middle +- ``share`` of its size; (N,)."""
@@ -176,63 +196,50 @@ class Tracker:
         other = self._bodies.place - share * self._bodies.size
         return np.asarray(((reach < 0.0) | (other > np.array((width_px, height_px)))).any(axis=1))
 
-    def _cover_of(self, row: int, seen: Indices) -> int | None:
-        """Find the seen body in front of the one that vanished: the one that overlaps most of it."""
-        bodies = self._bodies
-        if not len(seen):
-            return None
-        apart = np.abs(bodies.place[seen] - bodies.place[row])
-        overlap = np.clip((bodies.size[seen] + bodies.size[row]) / 2.0 - apart, 0.0, bodies.size[row])
-        share = overlap.prod(axis=1) / bodies.size[row].prod()
-        best = int(share.argmax())
-        return int(bodies.track_id[seen[best]]) if share[best] >= _COVERED_SHARE else None
-
-    def _walk_with_cover(self, unseen: Flags) -> None:
-        bodies = self._bodies
-        for track_id, cover_id in list(self._covered_by.items()):
-            row, cover = self._row(track_id), self._row(cover_id)
-            if cover is None or row is None or unseen[cover]:
-                continue  # both are hidden now: it coasts on as it went
-            bodies.velocity[row] = bodies.velocity[cover]
-
-    def _row(self, track_id: int) -> int | None:
-        row = int(np.searchsorted(self._bodies.track_id, track_id))
-        return row if row < len(self._bodies) and self._bodies.track_id[row] == track_id else None
-
     def _begin(self, boxes: Boxes, unclaimed: Flags, t_s: float) -> None:
         """Begin a body for every sure box that nobody claimed and that is no echo of a body just seen."""
-        columns = np.nonzero(unclaimed)[0]
-        if not len(columns):
+        if not unclaimed.any():
             return
         bodies = self._bodies
+        if self._passes is None:
+            columns, velocity = self._newcomers(boxes, unclaimed)
+        else:
+            overlap = self._config.duplicate_overlap
+            columns, velocity = self._passes.newcomers(bodies, boxes, unclaimed, _COMPANION_HEIGHTS, overlap)
+        if len(columns):
+            bodies.add(self._next_id, boxes, columns, velocity, t_s)
+            self._next_id += len(columns)
+
+    def _newcomers(self, boxes: Boxes, unclaimed: Flags) -> tuple[Indices, Floats]:
+        """Find the boxes that are no echo, and how they are expected to move: like somebody beside them; (K,), (K, 2)."""
+        bodies, columns = self._bodies, np.nonzero(unclaimed)[0]
         velocity = np.zeros((len(columns), 2))
         seen = np.nonzero(bodies.confirmed & (bodies.hidden_s == 0.0))[0]
-        if len(seen):
-            own_px = boxes.height_px[columns]
-            reach_px = np.maximum(_COMPANION_HEIGHTS * own_px, own_px + float(bodies.height_px[seen].max()))
-            at, near, distance_px = within(boxes.place[columns], reach_px, bodies.place[seen])
-            beside = seen[near]
-            sizes, own = bodies.size[beside], boxes.size[columns[at]]
-            apart = np.abs(boxes.place[columns[at]] - bodies.place[beside])
-            shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=1)
-            overlap = shared / (sizes.prod(axis=1) + own.prod(axis=1) - shared)
-            fresh = np.ones(len(columns), np.bool_)
-            fresh[at[overlap >= self._config.duplicate_overlap]] = False
-            at, near, distance_px = fewest(at, near, distance_px, 1)
-            with_them = distance_px <= _COMPANION_HEIGHTS * own_px[at]
-            velocity[at[with_them]] = bodies.velocity[seen[near[with_them]]]
-            columns, velocity = columns[fresh], velocity[fresh]
-        bodies.add(self._next_id, boxes, columns, velocity, t_s)
-        self._next_id += len(columns)
+        if not len(seen):
+            return columns, velocity
+        own_px = boxes.height_px[columns]
+        reach_px = np.maximum(_COMPANION_HEIGHTS * own_px, own_px + float(bodies.height_px[seen].max()))
+        at, near, distance_px = within(boxes.place[columns], reach_px, bodies.place[seen])
+        beside = seen[near]
+        sizes, own = bodies.size[beside], boxes.size[columns[at]]
+        apart = np.abs(boxes.place[columns[at]] - bodies.place[beside])
+        shared = np.clip((sizes + own) / 2.0 - apart, 0.0, np.minimum(sizes, own)).prod(axis=1)
+        overlap = shared / (sizes.prod(axis=1) + own.prod(axis=1) - shared)
+        fresh = np.ones(len(columns), np.bool_)
+        fresh[at[overlap >= self._config.duplicate_overlap]] = False
+        at, near, distance_px = fewest(at, near, distance_px, 1)
+        with_them = distance_px <= _COMPANION_HEIGHTS * own_px[at]
+        velocity[at[with_them]] = bodies.velocity[seen[near[with_them]]]
+        return columns[fresh], velocity[fresh]
 
     def _believe(self, t_s: float) -> None:
         """Confirm what was seen often and long enough; it goes on under an old id when it is a body that reappears."""
         bodies = self._bodies
-        ready = (
-            ~bodies.confirmed
-            & (bodies.hits >= self._config.confirm_hits)
-            & (t_s - bodies.first_seen_s >= self._config.confirm_s - _TIGHT_S)
-            & (bodies.hits >= _SEEN_SHARE * bodies.looks)
+        ready = ~bodies.confirmed & (bodies.hits >= self._config.confirm_hits)
+        if not ready.any():
+            return
+        ready &= (t_s - bodies.first_seen_s >= self._config.confirm_s - _TIGHT_S) & (
+            bodies.hits >= _SEEN_SHARE * bodies.looks
         )
         if not ready.any():
             return
@@ -289,7 +296,9 @@ class Tracker:
 
     def _forget(self, width_px: int | None, height_px: int | None) -> None:
         bodies = self._bodies
-        if not bodies.hidden_s.any():
+        leaving, longest_s = bodies.leaving, float(bodies.hidden_s.max(initial=0.0))
+        least_s = min(self._config.hidden_s, self._config.tentative_s, _DOUBTFUL_S)
+        if longest_s <= (least_s if not leaving.any() else 0.0):
             return
         limit_s = np.where(bodies.confirmed, self._config.hidden_s, self._config.tentative_s)
         doubtful = seen_belief(bodies.strength, bodies.moved_heights) < _DOUBTFUL
@@ -305,31 +314,46 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         bodies = self._bodies
-        if self._passes is None:
-            there = bodies.confirmed & (bodies.hidden_s == 0.0)
-            shares = on_another(bodies.place, bodies.size, there)
-        else:
-            shares = self._passes.on_another(bodies)
-        seen = seen_belief(bodies.strength, bodies.moved_heights)
-        believed = belief(seen, bodies.strength, bodies.hidden_s, shares)
-        half = bodies.size / 2.0
-        corners = np.concatenate([bodies.place - half, bodies.place + half], axis=1).tolist()
-        kinds = [self._kinds[vote] for vote in bodies.votes.argmax(axis=1)]
-        columns = zip(
-            bodies.track_id.tolist(),
-            kinds,
-            map(tuple, corners),
-            bodies.score.tolist(),
-            map(tuple, bodies.velocity.tolist()),
-            bodies.first_seen_s.tolist(),
-            bodies.last_seen_s.tolist(),
-            bodies.confirmed.tolist(),
-            bodies.hidden_s.tolist(),
-            bodies.leaving.tolist(),
-            believed.tolist(),
+        numbers = self._numbers() if self._passes is None else self._passes.numbers(bodies)
+        names = self._kinds
+        kinds = [names[vote] for vote in bodies.votes.argmax(axis=1)] if len(names) > 1 else names * len(bodies)
+        told = zip(
+            *(bodies.track_id.tolist(), kinds, numbers.tolist(), bodies.confirmed.tolist(), bodies.leaving.tolist()),
             strict=True,
         )
-        return tuple(Track(*column) for column in columns)
+        return tuple(
+            [
+                Track(one, kind, (x0, y0, x1, y1), score, (x, y), first_s, last_s, confirmed, hidden_s, leaving, sure)
+                for one, kind, (
+                    x0,
+                    y0,
+                    x1,
+                    y1,
+                    score,
+                    x,
+                    y,
+                    first_s,
+                    last_s,
+                    hidden_s,
+                    sure,
+                ), confirmed, leaving in told
+            ]
+        )
+
+    def _numbers(self) -> Floats:
+        """List what is told of each body: its corners, score, velocity, times and belief; (N, 11)."""
+        bodies = self._bodies
+        there = bodies.confirmed & (bodies.hidden_s == 0.0)
+        seen = seen_belief(bodies.strength, bodies.moved_heights)
+        shares = on_another(bodies.place, bodies.size, there)
+        half = bodies.size / 2.0
+        return np.column_stack(
+            (
+                *(bodies.place - half, bodies.place + half, bodies.score, bodies.velocity),
+                *(bodies.first_seen_s, bodies.last_seen_s, bodies.hidden_s),
+                belief(seen, bodies.strength, bodies.hidden_s, shares),
+            )
+        )
 
 
 def _distance_to_way(points: Floats, starts: Floats, ends: Floats) -> Floats:

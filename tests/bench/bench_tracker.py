@@ -1,13 +1,13 @@
 """Time our tracker, rules, groups and alerts beside ``supervision``'s ByteTrack and ``norfair`` on the same detections.
 
 Run it with the interpreter of another environment, in which both of them are installed (they need packages that this
-project does not want)::
+project does not want; ``pip install 'supervision<0.28' norfair``, for later ones have no ByteTrack)::
 
     python tests/bench/bench_tracker.py /path/to/other/bin/python
 
-Every frame is given to all three one after the other, so what else the machine does hits them alike; the medians and
-their ratios are printed. Nothing of the other two is imported here: this file runs itself in the other interpreter as
-a worker.
+Every frame is given to all three one after the other, and the time is the processor's, not the clock's, so what else the
+machine does hits them alike and little; the means and their ratios are printed. Nothing of the other two is imported
+here: this file runs itself in the other interpreter as a worker.
 """
 
 import argparse
@@ -59,12 +59,12 @@ def ours() -> Callable[[float, list[list[float]]], float]:
 
     def step(t_s: float, boxes: list[list[float]]) -> float:
         detections = [Detection(tuple(box), 0.9) for box in boxes]
-        start = time.perf_counter()
+        start = time.process_time()
         tracks = tracker.update(detections, t_s, width_px=640, height_px=512)
         events = rules.update(tracks, t_s, 640, 512)
         found = groups.update(tracks, events, t_s)
         alerts.update(found, t_s=t_s, captured_utc_s=t_s, width_px=640, height_px=512)
-        return (time.perf_counter() - start) * 1e3
+        return (time.process_time() - start) * 1e3
 
     return step
 
@@ -83,9 +83,9 @@ def theirs(which: str) -> Callable[[float, list[list[float]]], float]:
                 confidence=np.full(count, 0.9, np.float32),
                 class_id=np.zeros(count, int),
             )
-            start = time.perf_counter()
+            start = time.process_time()
             tracker.update_with_detections(detections)
-            return (time.perf_counter() - start) * 1e3
+            return (time.process_time() - start) * 1e3
 
         return byte_track
     import norfair
@@ -94,9 +94,9 @@ def theirs(which: str) -> Callable[[float, list[list[float]]], float]:
 
     def follow(_t_s: float, boxes: list[list[float]]) -> float:
         detections = [norfair.Detection(np.array(box).reshape(2, 2), scores=np.array((0.9, 0.9))) for box in boxes]
-        start = time.perf_counter()
+        start = time.process_time()
         follower.update(detections)
-        return (time.perf_counter() - start) * 1e3
+        return (time.process_time() - start) * 1e3
 
     return follow
 
