@@ -180,7 +180,7 @@ class Group(NamedTuple):
         count_low: lower end of the range that should hold the true number nine times out of ten.
         count_high: upper end of that range.
         count_max: the largest ``count`` so far.
-        confidence: 0..1, that the group is there at all.
+        confidence: 0..1, that the group is there at all: the belief in its surest member.
         box: hull of the members.
         velocity_px_s: mean motion of the members.
         first_seen_s: when the first member was first seen.

@@ -21,8 +21,8 @@ from edge.words import EndReason, Phase, Priority
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SETTLE_S = 0.9  # a group that has just come up may still be a part of another ...
 _SETTLED_S = 2.0  # ... but not when its people were followed for this long
-_ALONE_S = 4.5  # no group is told before this age that walks beside a group already told: it is about to join
-_BESIDE_HEIGHTS = 2.5
+_ALONE_S = 7.0  # no group is told before this age that walks beside a group already told: it is about to join
+_BESIDE_HEIGHTS = 4.0  # as far as one of a group may be: half hidden people are short, and gaps seem wide
 _AS_FAST_HEIGHTS_S = 0.6
 _SECTORS = 8
 _SECTOR_SLACK = 0.15  # of a sector: a heading between two must not toggle

@@ -371,7 +371,7 @@ def _render(story: _Story, counts: tuple[int, int, int]) -> Group:
         count_low=low,
         count_high=high,
         count_max=story.count_max,
-        confidence=1.0 - math.prod([1.0 - one.belief for one in members]),
+        confidence=max([one.belief for one in members]),  # animals come in herds: doubts are no odds to multiply
         box=hull,
         velocity_px_s=velocity,
         first_seen_s=story.first_seen_s,

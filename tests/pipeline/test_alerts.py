@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from chain import Chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -144,9 +145,25 @@ def test_a_newcomer_beside_a_told_group_is_not_told_alone() -> None:
     """Whoever walks with a group is about to join it; only after some seconds beside it are they told on their own."""
     one = raiser()
     run(one, 2.0)
-    times = [2.5 + 0.5 * step for step in range(12)]
+    times = [2.5 + 0.5 * step for step in range(17)]
     told = [alert for t_s in times for alert in tell(one, t_s, group(t_s), group(t_s, group_id=2, first_seen_s=2.0))]
-    assert [(alert.phase, alert.captured_utc_s - 1e9) for alert in told] == [("new", 6.5)]
+    assert [(alert.phase, alert.captured_utc_s - 1e9) for alert in told] == [("new", 9.0)]
+
+
+@pytest.mark.parametrize(("behind_heights", "told_at_s"), [(3.7, 9.0), (4.3, 3.5)])
+def test_whoever_follows_a_told_group_at_its_pace_is_not_told_alone(behind_heights: float, told_at_s: float) -> None:
+    """The next of a line that comes up from behind a ridge is about to join; who is farther behind is told in time."""
+    one = raiser()
+    run(one, 2.0)
+    x0 = 10.0 - 40.0 * behind_heights
+    follower = (Track(2, "person", (x0, 10.0, x0 + 10.0, 50.0), 0.9, (10.0, 0.0), 2.0, 2.0, confirmed=True),)
+    times = [2.5 + 0.5 * step for step in range(17)]
+    told = [
+        alert
+        for t_s in times
+        for alert in tell(one, t_s, group(t_s), group(t_s, group_id=2, first_seen_s=2.0, members=follower))
+    ]
+    assert [(alert.phase, alert.captured_utc_s - 1e9) for alert in told] == [("new", told_at_s)]
 
 
 def test_closing_ends_everything_once() -> None:

@@ -49,6 +49,26 @@ def test_one_person_alone_is_a_group_of_one() -> None:
     assert group.velocity_px_s[0] == pytest.approx(20.0, abs=2.0)
 
 
+def test_a_herd_of_doubtful_bodies_is_no_more_probable_than_its_surest() -> None:
+    """Two deer that each look a little like a person are wrong together: their doubts do not multiply."""
+    doubtful = [
+        Track(
+            1 + at,
+            "person",
+            (10.0 + 30.0 * at, 10.0, 22.0 + 30.0 * at, 40.0),
+            0.5,
+            (0.0, 0.0),
+            0.0,
+            1.0,
+            confirmed=True,
+        )
+        for at in range(2)
+    ]
+    herd = [one._replace(belief=belief) for one, belief in zip(doubtful, (0.53, 0.26), strict=True)]
+    (group,) = GroupCounter(GroupsConfig()).update(herd, RuleEvents(), 1.0)
+    assert (len(group.members), group.confidence) == (2, 0.53)
+
+
 def test_people_who_cross_never_become_one_group() -> None:
     """Passing each other is not walking together."""
     _, groups = watch([Walker((60.0, 200.0), (30.0, 0.0)), Walker((320.0, 210.0), (-30.0, 0.0))], seconds=8.0)
