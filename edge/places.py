@@ -6,6 +6,7 @@ and north of an origin. What is not known is ``None``.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ _ECCENTRICITY_SQUARED = _FLATTENING * (2 - _FLATTENING)
 _ROUNDS = 4  # of Bowring's iteration; near the surface the second one is already exact to a micrometre
 
 LatLon = tuple[float, float]
+
+Ground = Callable[[tuple[float, float]], tuple[float, float] | None]
+"""Gives metres east and north for a point of the picture in pixels; ``None`` where its ray meets no ground."""
 
 
 class Pose(NamedTuple):
@@ -191,6 +195,18 @@ class Placed(NamedTuple):
     bearing_deg: float | None = None
     heading_deg: float | None = None
     speed_m_s: float | None = None
+
+
+def metres_per_px(ground: Ground, point_px: tuple[float, float]) -> float | None:
+    """Tell how many metres a pixel spans on the ground across the view, where it spans fewest; ``None`` if unknown."""
+    x_px, y_px = point_px
+    spans = []
+    for dx_px, dy_px in ((0.5, 0.0), (0.0, 0.5)):
+        ends = ground((x_px - dx_px, y_px - dy_px)), ground((x_px + dx_px, y_px + dy_px))
+        if ends[0] is None or ends[1] is None:
+            return None
+        spans.append(math.dist(ends[0], ends[1]))
+    return min(spans)
 
 
 class Origin:

@@ -134,6 +134,16 @@ class GroupsConfig(Section):
     window_s: float = Field(
         2.0, ge=0.0, le=60.0, description="the range of a count spans what was possible within so many last seconds"
     )
+    max_speed_m_s: float = Field(
+        7.0,
+        ge=1.0,
+        le=100.0,
+        description="a body that stays faster than this is nobody on foot (a car that looks like one) and neither counted "
+        "nor told; where the camera's pose is known",
+    )
+    max_speed_heights_s: float = Field(
+        4.5, ge=1.0, le=100.0, description="... and where it is not, body heights per second"
+    )
 
     @model_validator(mode="after")
     def _leaving_is_farther_than_joining(self) -> "GroupsConfig":

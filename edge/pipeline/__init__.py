@@ -18,7 +18,9 @@ from edge.pipeline.gate import MotionGate
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
 from edge.pipeline.looks import Window, merge, shift_into_frame
+from edge.pipeline.pace import Pace
 from edge.pipeline.preprocess import CloseUps, Prepared, Preprocessor
+from edge.pipeline.rays import View
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
 from edge.pipeline.tracker import Tracker
@@ -104,6 +106,7 @@ class Pipeline:
         self._motion = _camera_motion(camera) if camera.moving else None
         self._tracker = Tracker(config.tracker, start_score=detector.begin)
         self._rules = Rules(camera.line, camera.zone, time_zone=camera.time_zone)
+        self._pace = Pace(config.groups)
         self._groups = GroupCounter(config.groups)
         self._alerts = AlertRaiser(
             config.alerts, camera=camera.id, boot_id=boot_id, lines=camera.line, zones=camera.zone
@@ -166,6 +169,10 @@ class Pipeline:
         self._followed = tracks
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, captured_utc_s=moment.captured_utc_s, ffc=sight.ffc)
+            view = self._view(moment) if tracks else None
+            rushing = self._pace.update(tracks, moment.t_s, view.ground_m if view else None)
+            if rushing:
+                events = events._replace(ignored=events.ignored | rushing)
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
         with self._timed("alert"):
             told = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
@@ -199,12 +206,14 @@ class Pipeline:
         )
         return tuple(self._place(alert, latest) for alert in told)
 
+    def _view(self, moment: Moment) -> View | None:
+        return self._geo.look(moment.telemetry, width_px=moment.width_px, height_px=moment.height_px)
+
     def _place(self, alert: Alert, moment: Moment) -> Alert:
         """Add where it is; the last word on a group that is gone repeats where it was last told to be."""
         if alert.phase == "end":
             return alert._replace(placed=self._placed.pop(alert.alert_id, None))
-        view = self._geo.look(moment.telemetry, width_px=moment.width_px, height_px=moment.height_px)
-        placed = place(alert.group.members, view)
+        placed = place(alert.group.members, self._view(moment))
         self._placed[alert.alert_id] = placed
         return alert._replace(placed=placed)
 
