@@ -12,7 +12,6 @@ import pytest
 from feeds import HttpCamera, Show, UdpFeed
 from klv_packets import packet, st0601
 from rtsp_camera import RtspCamera, reply
-from watching import Watched
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 
@@ -24,23 +23,6 @@ from edge.delivery.wire_alert import alert_event
 from edge.pipeline.geo import Geo, place
 from edge.places import PoseErrors, Telemetry
 from edge.records import Alert, Group, Track
-
-
-@pytest.fixture
-def watch(tmp_path):
-    """Watch streams; what is watched is closed at the end."""
-    watched, servers = [], []
-
-    def start(source, server, **settings) -> Watched:
-        servers.append(server)
-        watched.append(Watched(source, tmp_path, **settings))
-        return watched[-1]
-
-    yield start
-    for one in watched:
-        one.close()
-    for server in servers:
-        server.close()
 
 
 def slow_headers(_request, link) -> bool:

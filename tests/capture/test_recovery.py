@@ -20,24 +20,6 @@ BACK_S = 5.0
 SILENT = re.compile("nothing came in time|no whole picture")
 
 
-@pytest.fixture
-def watch(tmp_path):
-    """Watch streams; what is watched is closed at the end."""
-    watched, servers = [], []
-
-    def start(source, server=None, **settings) -> Watched:
-        servers.append(server)
-        watched.append(Watched(source, tmp_path, **settings))
-        return watched[-1]
-
-    yield start
-    for one in watched:
-        one.close()
-    for server in servers:
-        if server is not None:
-            server.close()
-
-
 def in_order(watched: Watched) -> None:
     """Numbers and times of the frames have only grown, whatever happened."""
     frames = [frame for _, frame in watched.seen]
