@@ -151,7 +151,6 @@ class Node:
                 metrics=self.metrics,
             )
             self._close_dead_run()
-            self._courier.start()
             if self._recorder is not None:
                 self._recorder.start()
             try:
@@ -162,6 +161,8 @@ class Node:
                 _log_backend()
                 if self._detector.fault is not None:
                     _log.warning("the model does not run where it should", why=self._detector.fault)
+                self.run_once()  # the first look waits for no library of the courier's, nor the courier for a slow camera
+                self._courier.start()
                 while not self._stopping.is_set() and not self._slots.over:
                     self.run_once()
                 for loop in self._loops:
