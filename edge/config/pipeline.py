@@ -12,6 +12,17 @@ _Parts = Annotated[int, Field(ge=1, le=8)]
 class PreprocessConfig(Section):
     """``[preprocess]``: from the sensor's counts to the 8-bit picture that the model sees."""
 
+    agc: Literal["limits", "plateau"] = Field(
+        "limits",
+        description="limits: levels are linear between the percentiles; plateau: they lie closer where counts are frequent, "
+        "so that a wide scene shows more, noise too",
+    )
+    plateau_share: float = Field(
+        0.03,
+        gt=0.0,
+        le=1.0,
+        description="of plateau: no 64th of the range counts for more than this share of pixels",
+    )
     low_percentile: float = Field(1.0, ge=0.0, le=20.0, description="counts below this share of pixels are black")
     high_percentile: float = Field(99.8, ge=80.0, le=100.0, description="counts above this share of pixels are white")
     smoothing_s: float = Field(

@@ -40,6 +40,8 @@ void film(int height, int width, int style, int padding, bool upside_down) {
     for (int x = 1; x < width - 1; x += 3) columns[dead++] = x;
   }
   const Faults none{}, faults{starts.get(), columns.get(), room.get()};
+  std::unique_ptr<Equaliser> curve(new Equaliser{});
+  curve->plateau_share = 0.03;
   Camera camera{};
   camera.low_share = 0.01;
   camera.high_share = 0.998;
@@ -47,6 +49,7 @@ void film(int height, int width, int style, int padding, bool upside_down) {
   camera.most = -1;
   const auto stride = static_cast<ptrdiff_t>(row * static_cast<int>(sizeof(Pixel)));
   for (int frame = 0; frame < 4; ++frame) {
+    Equaliser* equaliser = style == 1 ? curve.get() : nullptr;
     for (size_t index = 0; index < count; ++index) {
       const uint32_t value = style == 0 ? roll() >> 16 : style == 1 ? 8000 + roll() % 97 : style == 2 ? 65535U : 0U;
       pixels[index] = static_cast<Pixel>(value);
@@ -54,7 +57,7 @@ void film(int height, int width, int style, int padding, bool upside_down) {
     const Pixel* first = upside_down ? pixels.get() + static_cast<ptrdiff_t>(height - 1) * row : pixels.get();
     edge_expose(first, upside_down ? -stride : stride, height, width, sizeof(Pixel), height > 8 ? 3 : 1, 0.25,
                 frame != 2, frame == 3, levels.get(), width, cells.get(), frame ? before.get() : nullptr, tables.get(),
-                frame % 2 ? &faults : &none, &camera);
+                frame % 2 ? &faults : &none, &camera, equaliser);
     add(levels.get(), area);
     add(cells.get(), cell_count * sizeof(int32_t));
     edge_watch(cells.get(), ground.get(), deviation.get(), cell_rows, cell_columns, 512, 40 + frame, moves.get(),

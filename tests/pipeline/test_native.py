@@ -17,7 +17,7 @@ from edge.pipeline.preprocess.reference import ReferenceKernels
 from edge.records import Frame
 
 DRIVER = Path(__file__).with_name("core_driver.cpp")
-SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-g", "-O1", "-ffp-contract=off", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PLAIN = ("-O3", "-ffp-contract=off", "-static")
 
 needs_core = pytest.mark.skipif(backend().name != "native", reason=f"native core: {backend().reason}")
@@ -84,11 +84,12 @@ def test_dead_pixels_on_the_rim_are_refused():
     st.floats(0.8, 1),
     st.sampled_from([1.0, 60.0, 3000.0, 60000.0]),
     st.booleans(),
+    st.sampled_from([None, 0.0001, 0.03, 1.0]),
     st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from([0, 2, 7, 40])), min_size=4, max_size=4),
 )
-def test_the_native_core_is_the_specification(frames, low_share, high_share, min_span, flip, learning):
+def test_the_native_core_is_the_specification(frames, low_share, high_share, min_span, flip, plateau_share, learning):
     """Levels, cells and everything measured are equal to the last bit, whatever came before."""
-    gain = Gain(low_share, high_share, min_span, flip)
+    gain = Gain(low_share, high_share, min_span, flip, plateau_share)
     twins = ReferenceKernels(gain, watch=True), native.NativeKernels(native.load(), gain, watch=True)
     for pixels, (weight, learn, dead_every) in zip(frames, learning, strict=False):
         pictures = [np.zeros((pixels.shape[0], pixels.shape[1] + 3), np.uint8)[:, : pixels.shape[1]] for _ in twins]

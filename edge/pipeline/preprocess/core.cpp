@@ -17,6 +17,8 @@
 #define EDGE_INLINE static inline __attribute__((always_inline))
 #define EDGE_PUBLIC extern "C" __attribute__((visibility("default")))
 
+#include "background.hpp"
+
 namespace {
 
 constexpr int kCell = 4;
@@ -26,10 +28,8 @@ constexpr int kGradientBlock = 128;  // 128 * 4095^2 < 2^31
 constexpr int kTables = 4;           // neighbours are alike: one table would wait for its own last store
 constexpr int kBins = 65536;
 constexpr uint32_t kSpanMost = 65406;            // 129 below the top: room for the rounding
-constexpr int kTile = 8;                         // cells
-constexpr int32_t kFineness = 16;                // a background is kept in 16ths of a cell's sum
-constexpr int32_t kFactor = 7;                   // mean deviations that a cell must differ by to move
-constexpr int32_t kStepMost = 1 << 19;           // longest step of a background before it is weighted: fits 32 bits
+constexpr int kParts = 64;     // of the range, when it is equalised
+constexpr int kPlaces = 256;  // in each of them
 constexpr double kLevels = 255.0 * 128.0 * 65536.0;
 constexpr double kHalf = 64.5 * 65536.0;
 
@@ -123,13 +123,6 @@ struct Camera {
   int64_t levels_sum, levels_squares, repeats;
 };
 
-// A camera's background, kept between frames; native.py mirrors it.
-struct Background {
-  int64_t deviation_mean;  // over all cells, after the latest frame
-  int64_t moving;          // of the latest frame: cells
-  int64_t renewed;         // more than an eighth of them: everything was learnt anew
-};
-
 template <typename Pixel>
 EDGE_INLINE void survey(const Picture& picture, int row_step, uint32_t* tables, Camera& camera) {
   const int width = picture.width;
@@ -195,6 +188,14 @@ EDGE_INLINE void smooth_limits(Camera& camera, double weight, bool learn) {
   camera.limits_known = 1;
 }
 
+// A curve of levels over the range between the limits; native.py mirrors it.
+struct Equaliser {
+  double plateau_share;  // setting
+  double black, span;    // what the curve lies over
+  double curve[kParts + 1];
+  uint8_t levels[kBins];
+};
+
 // As in kernels.py; rounding = half - black * factor in 16 bits, so that the subtraction and the rounding are one addition.
 struct Stretch {
   uint16_t black, white, factor, rounding, gain;
@@ -222,6 +223,64 @@ EDGE_INLINE uint8_t level_of(uint16_t count, const Stretch& by) {
   const auto wide = static_cast<uint16_t>(static_cast<uint16_t>(within * by.factor) + by.rounding);
   const auto scaled = static_cast<uint16_t>((static_cast<uint32_t>(wide) * by.gain) >> 16);
   return static_cast<uint8_t>(scaled >> 7);
+}
+
+// The quotient is exact: it is further from the next whole number than a double can miss it.
+EDGE_INLINE int32_t place_of(int64_t count, const Stretch& by) {
+  const auto above = static_cast<int32_t>(count) - by.black, span = by.white - by.black;
+  const int32_t within = above < 0 ? 0 : (above > span ? span : above);
+  return static_cast<int32_t>(static_cast<double>(within) * (kParts * kPlaces) / static_cast<double>(span));
+}
+
+EDGE_INLINE int32_t part_of(int32_t place) { return place < kParts * kPlaces ? place / kPlaces : kParts - 1; }
+
+// The curve at the knots of another range.
+EDGE_INLINE void reread(const Equaliser& equaliser, double black, double span, double* before) {
+  for (int knot = 0; knot <= kParts; ++knot) {
+    const double count = black + knot * (span / kParts);
+    double place = (count - equaliser.black) * (kParts / equaliser.span);
+    place = place < 0.0 ? 0.0 : (place > kParts ? kParts : place);
+    const int part = place < kParts ? static_cast<int>(place) : kParts - 1;
+    const double* from = equaliser.curve + part;
+    before[knot] = from[0] + (place - part) * (from[1] - from[0]);
+  }
+}
+
+EDGE_INLINE void learn_curve(const uint32_t* tables, const Camera& camera, const Stretch& by, double weight, bool known,
+                             Equaliser& equaliser) {
+  int64_t histogram[kParts] = {};
+  for (int64_t bin = camera.least; bin <= camera.most; ++bin) histogram[part_of(place_of(bin, by))] += tables[bin];
+  const auto share = static_cast<int64_t>(equaliser.plateau_share * static_cast<double>(camera.samples));
+  const int64_t most = share < 1 ? 1 : share;
+  int64_t total = 0;
+  for (int64_t& part : histogram) total += part = part < most ? part : most;
+  const double span = by.white - by.black;
+  double before[kParts + 1];
+  if (known) reread(equaliser, by.black, span, before);
+  equaliser.black = by.black;
+  equaliser.span = span;
+  int64_t below = 0;
+  for (int knot = 0; knot <= kParts; ++knot) {
+    const double now = static_cast<double>(below) / static_cast<double>(total);
+    equaliser.curve[knot] = known && weight < 1.0 ? before[knot] + weight * (now - before[knot]) : now;
+    if (knot < kParts) below += histogram[knot];
+  }
+}
+
+EDGE_INLINE void lay_levels(const Stretch& by, Equaliser& equaliser) {
+  uint32_t knots[kParts + 1];
+  for (int knot = 0; knot <= kParts; ++knot) {
+    knots[knot] = static_cast<uint32_t>(std::nearbyint(equaliser.curve[knot] * (255.0 * kPlaces)));
+  }
+  std::memset(equaliser.levels, static_cast<int>((knots[0] * kPlaces + (1U << 15)) >> 16), by.black);
+  std::memset(equaliser.levels + by.white, static_cast<int>((knots[kParts] * kPlaces + (1U << 15)) >> 16),
+              static_cast<size_t>(kBins) - by.white);
+  for (int count = by.black; count < by.white; ++count) {
+    const int32_t place = place_of(count, by), part = part_of(place);
+    const auto beyond = static_cast<uint32_t>(place - part * kPlaces);
+    const uint32_t mixed = knots[part] * (kPlaces - beyond) + knots[part + 1] * beyond + (1U << 15);
+    equaliser.levels[count] = static_cast<uint8_t>(mixed >> 16);
+  }
 }
 
 // The sum of each group of four pixels in four rows: in 64-bit words, two sums of pairs at a time.
@@ -286,81 +345,37 @@ EDGE_INLINE void pass(const Picture& picture, uint8_t* target, ptrdiff_t target_
   }
 }
 
-// Sums of the levels, and of their squares, over the samples. No stretch: values are levels.
-EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, const Stretch* by) {
+// Sums of the samples' levels, and of their squares.
+template <typename LevelOf>
+EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, LevelOf level) {
   uint64_t sum = 0, squares = 0;
   for (int64_t bin = camera.least; bin <= camera.most; ++bin) {
-    const auto count = static_cast<uint16_t>(bin);
-    const uint32_t level = by == nullptr ? count : level_of(count, *by);
-    const uint64_t weighted = static_cast<uint64_t>(tables[bin]) * level;
+    const uint32_t one = level(static_cast<uint16_t>(bin));
+    const uint64_t weighted = static_cast<uint64_t>(tables[bin]) * one;
     sum += weighted;
-    squares += weighted * level;
+    squares += weighted * one;
   }
   camera.levels_sum = static_cast<int64_t>(sum);
   camera.levels_squares = static_cast<int64_t>(squares);
 }
 
-EDGE_INLINE int32_t clipped(int32_t value, int32_t most) {
-  const int32_t above = value < most ? value : most;
-  return above > -most ? above : -most;
-}
-
-// How far all cells have moved together: the mean of what is clipped, so that a body in front of them hardly counts.
-EDGE_INLINE int32_t common_offset(const int32_t* __restrict cells, const int32_t* __restrict ground, int count,
-                                  int32_t most) {
-  int64_t sum = 0;
-  for (int start = 0; start < count; start += 64) {  // 64 * 2^24 < 2^31
-    const int end = count - start < 64 ? count : start + 64;
-    int32_t part = 0;
-    for (int cell = start; cell < end; ++cell) part += clipped(cells[cell] * kFineness - ground[cell], most);
-    sum += part;
-  }
-  const int64_t whole = sum / count;
-  return static_cast<int32_t>(sum % count < 0 ? whole - 1 : whole);
-}
-
-// One row of cells: which move, into tiles; then learn. Returns how many move.
-EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict ground, int32_t* __restrict deviation,
-                          int columns, int32_t offset, int32_t floor, int32_t weight, uint8_t* __restrict moves,
-                          int64_t& deviations) {
-  int moving = 0;
-  int64_t sum = 0;  // of deviations in 64ths
-  for (int cell = 0; cell < columns; ++cell) {
-    const int32_t apart = cells[cell] * kFineness - ground[cell] - offset;
-    const int32_t size = apart < 0 ? -apart : apart;
-    const int32_t usual = deviation[cell];
-    const int32_t threshold = kFactor * usual > floor ? kFactor * usual : floor;
-    const int move = size > threshold;
-    moves[cell] = static_cast<uint8_t>(move);
-    moving += move;
-    const int32_t bounded = size < 4 * usual + floor ? size : 4 * usual + floor;
-    const int32_t deviation_weight = move ? weight >> 3 : weight, ground_weight = move ? weight >> 2 : weight;
-    const int32_t learnt = usual + ((clipped(bounded - usual, kStepMost) * deviation_weight + 512) >> 10);
-    deviation[cell] = learnt;
-    ground[cell] += offset + ((clipped(apart, kStepMost) * ground_weight + 512) >> 10);
-    sum += learnt >> 6;
-  }
-  deviations += sum << 6;
-  return moving;
-}
-
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 3; }
+EDGE_PUBLIC int edge_version() { return 4; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,
                                              int bytes_per_pixel, int row_step, double weight, int learn, int flip,
                                              uint8_t* target, ptrdiff_t target_stride, int32_t* cells,
                                              const int32_t* before, uint32_t* tables, const Faults* faults,
-                                             Camera* state) {
+                                             Camera* state, Equaliser* equaliser) {
   Camera& camera = *state;
   const Picture picture{pixels, stride, height, width, faults};
   const auto mask = static_cast<uint8_t>(flip ? 255 : 0);
   if (bytes_per_pixel == 1) {
     survey<uint8_t>(picture, row_step, tables, camera);
     find_percentiles(tables, camera);
-    sum_levels(tables, camera, nullptr);
+    sum_levels(tables, camera, [](uint16_t level) { return level; });
     pass<uint8_t>(picture, target, target_stride, cells,
                   [=](const uint8_t* __restrict row, uint8_t* __restrict to) {
                     for (int x = 0; x < width; ++x) to[x] = row[x] ^ mask;
@@ -368,14 +383,26 @@ EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t strid
   } else {
     survey<uint16_t>(picture, row_step, tables, camera);
     find_percentiles(tables, camera);
+    const bool known = camera.limits_known != 0;
     smooth_limits(camera, weight, learn != 0);
     Stretch by = stretch_between(camera.low_limit, camera.high_limit);
     asm volatile("" : "+m"(by));  // forget that these came from 32-bit words, or the compiler multiplies in such words
-    sum_levels(tables, camera, &by);
-    pass<uint16_t>(picture, target, target_stride, cells,
-                   [=](const uint16_t* __restrict row, uint8_t* __restrict to) {
-                     for (int x = 0; x < width; ++x) to[x] = level_of(row[x], by) ^ mask;
-                   });
+    if (equaliser == nullptr) {
+      sum_levels(tables, camera, [=](uint16_t count) { return level_of(count, by); });
+      pass<uint16_t>(picture, target, target_stride, cells,
+                     [=](const uint16_t* __restrict row, uint8_t* __restrict to) {
+                       for (int x = 0; x < width; ++x) to[x] = level_of(row[x], by) ^ mask;
+                     });
+    } else {
+      if (learn != 0 || !known) learn_curve(tables, camera, by, weight, known, *equaliser);
+      lay_levels(by, *equaliser);
+      const uint8_t* __restrict levels = equaliser->levels;
+      sum_levels(tables, camera, [=](uint16_t count) { return levels[count]; });
+      pass<uint16_t>(picture, target, target_stride, cells,
+                     [=](const uint16_t* __restrict row, uint8_t* __restrict to) {
+                       for (int x = 0; x < width; ++x) to[x] = levels[row[x]] ^ mask;
+                     });
+    }
   }
   const size_t cell_count = static_cast<size_t>((height + kCell - 1) / kCell) *
                             static_cast<size_t>((width + kCell - 1) / kCell);

@@ -26,6 +26,10 @@ FACTOR = 7
 """A cell moves when it differs by more than so many of its mean deviations; 5.6 standard deviations of white noise."""
 WEIGHT_ONE = 1024
 """Weight of a frame that is learnt at once."""
+BINS = 64
+"""Parts of the range that are equalised."""
+PLACES = 256
+"""Steps within each part."""
 STEP_MOST = 1 << 19
 """The longest step of a background before it is weighted; a longer one is made in several frames."""
 SAMPLES = 1 << 15
@@ -46,12 +50,15 @@ class Gain(NamedTuple):
         high_share: share of pixels that must not be whiter than white.
         min_span: counts between black and white at least; a narrower range is widened about its middle.
         flip: the camera shows warm as dark; the picture is turned over.
+        plateau_share: None: levels are linear between black and white. Else they are equalised: where counts are frequent,
+            levels lie closer; no 64th of the range is taken for more frequent than this share of the samples.
     """
 
     low_share: float
     high_share: float
     min_span: float
     flip: bool = False
+    plateau_share: float | None = None
 
 
 class Exposure(NamedTuple):
@@ -148,8 +155,8 @@ class Kernels(Protocol):
         Args:
             pixels: (H, W) uint16, mapped between smoothed limits; or uint8, copied. Any distance between rows.
             target: (H, W) uint8, written; any distance between rows.
-            weight: of this frame's limits against those before, 0..1.
-            learn: False: the limits stay (the first frame sets them all the same).
+            weight: of this frame's limits, and of its curve of levels, against those before, 0..1.
+            learn: False: limits and curve stay (the first frame sets them all the same).
         """
 
     def watch(self, background: Background, *, floor: int, weight: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.pipeline.preprocess.kernels import (
+    BINS,
     CELL_PX,
     TOP,
     Background,
@@ -26,14 +27,14 @@ from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 3  # of the call; a library left behind by an older installation must not be used
+_VERSION = 4  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
     *(_WHERE, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int),  # the picture, the row step
     *(ctypes.c_double, ctypes.c_int, ctypes.c_int),  # weight, learn, flip
     *(_WHERE, ctypes.c_ssize_t, _WHERE, _WHERE),  # the levels, the cells and those before
-    *(_WHERE, _WHERE, _WHERE),  # the tables of the histogram, the faults, the camera
+    *(_WHERE, _WHERE, _WHERE, _WHERE),  # the tables of the histogram, the faults, the camera, the equaliser
 )
 _WATCH = (
     *(_WHERE, _WHERE, _WHERE, ctypes.c_int, ctypes.c_int),  # the cells, the ground, the deviation, rows, columns
@@ -86,6 +87,11 @@ class NativeKernels:
         self._at_tables, self._at_camera = self._tables.ctypes.data, self._camera.ctypes.data
         self._faults = np.zeros(_FAULTS, np.uintp)  # addresses; what they point to is kept beside them
         self._at_faults = self._faults.ctypes.data
+        self._equaliser, self._at_equaliser = np.zeros(0), None
+        if gain.plateau_share is not None:
+            self._equaliser = np.zeros(3 + BINS + 1 + (TOP + 1) // 8)  # words of ``Equaliser`` in core.cpp
+            self._equaliser[0] = gain.plateau_share
+            self._at_equaliser = self._equaliser.ctypes.data
         self._starts = self._columns = np.zeros(0, np.int32)
         self._room = np.zeros((0, 0), np.uint8)
         self._target: Grey | None = None
@@ -143,6 +149,7 @@ class NativeKernels:
             self._at_tables,
             self._at_faults,
             self._at_camera,
+            self._at_equaliser,
         )
         self._seen = self._watch
         found: list[int] = self._found.tolist()

@@ -1,7 +1,7 @@
 """Preparing one camera's frames: gain control, model input and statistics.
 
-16-bit counts are mapped to 8 bits linearly between two percentiles of the frame, smoothed over time so that a hot
-engine driving by does not make the picture pump. Pictures that are 8-bit already went through the camera's own AGC and
+16-bit counts are mapped to 8 bits between two percentiles of the frame, linearly or equalised, smoothed over time so that
+a hot engine driving by does not make the picture pump. Pictures that are 8-bit already went through the camera's own AGC and
 pass unchanged. In both, dead pixels are taken for what lies around them once they were seen twice.
 """
 
@@ -72,7 +72,13 @@ class Preprocessor:
         self._multiple_px = multiple_px
         self._fixed_px = fixed_px
         self._scale = scale
-        gain = Gain(config.low_percentile / 100, config.high_percentile / 100, config.min_span_counts, flip=black_hot)
+        gain = Gain(
+            config.low_percentile / 100,
+            config.high_percentile / 100,
+            config.min_span_counts,
+            flip=black_hot,
+            plateau_share=config.plateau_share if config.agc == "plateau" else None,
+        )
         self._kernels = make(gain, watch=watch)
         self._dead = DeadPixels() if watch else None
         self._correct_dead = config.correct_dead_pixels

@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.pipeline.preprocess.kernels import (
+    BINS,
     CELL_PX,
     FACTOR,
     FINENESS,
     GRADIENT_MOST,
     GRADIENT_ROWS,
     NONE_DEAD,
+    PLACES,
     STEP_MOST,
     TILE_CELLS,
     TOP,
@@ -43,6 +45,8 @@ class ReferenceKernels:
         self._gain = gain
         self._watch = watch
         self._limits: tuple[float, float] | None = None
+        self._curve: npt.NDArray[np.float64] | None = None
+        self._curve_over = Stretch(0, 1, 1, 0, 0)
         self._itemsize = 0
         self._layout: tuple[tuple[int, ...], int] = ((0, 0), 0)
         self._dead = NONE_DEAD
@@ -70,8 +74,12 @@ class ReferenceKernels:
             target[:] = ~pixels if self._gain.flip else pixels
         else:
             stretch = Stretch.between(*self._smoothed(low, high, weight, learn=learn))
-            _map(pixels, stretch, target, flip=self._gain.flip)
-            levels = stretched(levels, stretch).astype(np.int64)
+            if self._gain.plateau_share is None:
+                table = stretched(np.arange(TOP + 1), stretch)
+            else:
+                table = equalised(self._equaliser(minimum, counts, stretch, weight, learn=learn), stretch)
+            target[:] = (~table if self._gain.flip else table)[pixels]
+            levels = table[levels].astype(np.int64)
         steps = [_squared_steps(sampled[::GRADIENT_ROWS], apart_px) for apart_px in _STEPS_PX]
         return Exposure(
             low=low,
@@ -120,6 +128,31 @@ class ReferenceKernels:
         self._limits = (low, high)
         return self._limits
 
+    def _equaliser(
+        self, minimum: int, counts: npt.NDArray[np.int64], stretch: Stretch, weight: float, *, learn: bool
+    ) -> npt.NDArray[np.float64]:
+        """Smooth over time what share of the levels lies below each 64th of the range; (65,), 0..1.
+
+        Plateau equalisation after V. E. Vickers, "Plateau equalization algorithm for real-time display of high-quality
+        infrared imagery", Optical Engineering 35(7), 1996. The histogram is smooth because its parts are wide and the
+        curve is straight within each. When the limits move, the curve of before is read at the counts of the new parts:
+        a level must not change faster than its curve.
+        """
+        assert self._gain.plateau_share is not None
+        if not learn and self._curve is not None:
+            return self._curve
+        parts = np.minimum(_places(np.arange(minimum, minimum + len(counts)), stretch) // PLACES, BINS - 1)
+        histogram = np.zeros(BINS, np.int64)
+        np.add.at(histogram, parts, counts)
+        most = max(1, int(self._gain.plateau_share * int(counts.sum())))
+        cumulative = np.concatenate(([0], np.cumsum(np.minimum(histogram, most))))
+        curve: npt.NDArray[np.float64] = cumulative / cumulative[-1]
+        if self._curve is not None and weight < 1.0:
+            before = _reread(self._curve, self._curve_over, stretch)
+            curve = before + weight * (curve - before)
+        self._curve, self._curve_over = curve, stretch
+        return curve
+
     def _sum_cells(self, pixels: Pixels) -> bool:
         cells, before, itemsize = cells_of(pixels), self.cells, self._itemsize
         self.cells, self._itemsize = cells, pixels.itemsize
@@ -148,18 +181,33 @@ def _histogram(sampled: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.int64]]:
     return minimum, histogram[minimum : maximum + 1]
 
 
-def _map(pixels: Pixels, stretch: Stretch, target: Grey, *, flip: bool) -> None:
-    table = np.full(TOP + 1, 255, np.uint8)
-    table[: stretch.black] = 0
-    top = stretch.black + stretch.span
-    table[stretch.black : top] = stretched(np.arange(stretch.black, top), stretch)
-    target[:] = (~table if flip else table)[pixels]
-
-
 def stretched(counts: npt.NDArray[np.integer], stretch: Stretch) -> Grey:
     """Map counts to levels as ``Stretch`` says."""
     within = np.clip(counts.astype(np.int64) - stretch.black, 0, stretch.span)
     return ((within * stretch.factor + stretch.half) * stretch.gain >> 23).astype(np.uint8)
+
+
+def equalised(curve: npt.NDArray[np.float64], stretch: Stretch) -> Grey:
+    """Give the level of every count, (65536,), along a curve of (65,) shares over the range of the stretch."""
+    knots = np.rint(curve * (255.0 * PLACES)).astype(np.int64)
+    place = _places(np.arange(TOP + 1), stretch)
+    part = np.minimum(place // PLACES, BINS - 1)
+    beyond = place - part * PLACES
+    levels: Grey = ((knots[part] * (PLACES - beyond) + knots[part + 1] * beyond + (1 << 15)) >> 16).astype(np.uint8)
+    return levels
+
+
+def _reread(curve: npt.NDArray[np.float64], over: Stretch, at: Stretch) -> npt.NDArray[np.float64]:
+    counts = at.black + np.arange(BINS + 1) * (at.span / BINS)
+    place = np.clip((counts - over.black) * (BINS / over.span), 0.0, BINS)
+    part = np.minimum(place.astype(np.int64), BINS - 1)
+    moved: npt.NDArray[np.float64] = curve[part] + (place - part) * (curve[part + 1] - curve[part])
+    return moved
+
+
+def _places(counts: npt.NDArray[np.integer], stretch: Stretch) -> npt.NDArray[np.int64]:
+    within = np.clip(counts.astype(np.int64) - stretch.black, 0, stretch.span)
+    return within * (BINS * PLACES) // stretch.span
 
 
 def cells_of(pixels: Pixels) -> Cells:
