@@ -61,7 +61,7 @@ def test_limits_are_the_percentiles(size, seed, low_share, high_share):
     """At most the stated shares of pixels lie outside the limits, and the limits lie within the picture."""
     pixels = noise(size, seed, 20000)
     seen = expose(pixels, Gain(low_share, high_share, 1.0))
-    assert (pixels < seen.low).mean() <= low_share
+    assert (pixels < seen.low).mean() <= low_share + 1e-9  # 21 of 105 and a share of 0.2 less its last bit
     assert (pixels > seen.high).mean() <= 1 - high_share + 1e-9
     assert pixels.min() <= seen.low <= pixels.max()
     assert pixels.min() <= seen.high <= pixels.max()
