@@ -54,12 +54,17 @@ def compare(pixels: list[Pixels], *, seconds: float, advance: Advance) -> Compar
         plain = Preprocessor(config, multiple_px=_MULTIPLE_PX)
         watching = Preprocessor(config, multiple_px=_MULTIPLE_PX, watch=True, motion=True)
         opencv, opencv_all = (OpenCvComposition(config, height_px, width_px) for _ in range(2))
+        plateau = PreprocessConfig(agc="plateau")
+        equalising = Preprocessor(plateau, multiple_px=_MULTIPLE_PX)
+        opencv_plateau = OpenCvComposition(plateau, height_px, width_px)
         usual = NumpyComposition(config, _MULTIPLE_PX)
         ways = {
             "copy": _Timed(lambda frame: np.copyto(copied, frame.pixels)),
             "ours": _Timed(plain.apply),
             "opencv": _Timed(lambda frame: opencv.prepare(frame.pixels, _WEIGHT)),
             "numpy": _Timed(lambda frame: usual.prepare(frame.pixels, _WEIGHT), _NUMPY_EVERY),
+            "ours_plateau": _Timed(equalising.apply),
+            "opencv_plateau": _Timed(lambda frame: opencv_plateau.prepare(frame.pixels, _WEIGHT)),
             "ours_watching": _Timed(lambda frame: (watching.apply(frame), watching.moved(frame, ffc=False))),
             "opencv_watching": _Timed(
                 lambda frame: (
@@ -79,6 +84,7 @@ def compare(pixels: list[Pixels], *, seconds: float, advance: Advance) -> Compar
         beside_copy=round(median["ours"] / median["copy"], 2),
         beside_opencv=round(median["ours"] / median["opencv"], 3),
         beside_numpy=round(median["ours"] / median["numpy"], 4),
+        plateau_beside_opencv=round(median["ours_plateau"] / median["opencv_plateau"], 3),
         watching_beside_opencv=round(median["ours_watching"] / median["opencv_watching"], 3),
     )
 

@@ -12,7 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import PreprocessConfig
-from edge.pipeline.preprocess.kernels import FACTOR, GRADIENT_ROWS, TILE_CELLS, WEIGHT_ONE, Grey, cells_shape, row_step
+from edge.pipeline.preprocess.kernels import (
+    BINS,
+    FACTOR,
+    GRADIENT_ROWS,
+    TILE_CELLS,
+    TOP,
+    WEIGHT_ONE,
+    Grey,
+    cells_shape,
+    row_step,
+)
 from edge.records import Pixels
 
 Floats = npt.NDArray[np.float32]
@@ -59,6 +69,9 @@ class OpenCvComposition:
         self._picture = self.tensor[0, 0]
         self._above = np.empty((height_px, width_px), np.uint16)
         self._limits: tuple[float, float] | None = None
+        self._plateau_share = config.plateau_share if config.agc == "plateau" else None
+        self._curve: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+        self._table = np.empty(TOP + 1, np.uint8)
         self._histogram: tuple[int, Floats] = (0, np.zeros(1, np.float32))
         self._median = 0.0
         shape = cells_shape(height_px, width_px)
@@ -91,9 +104,29 @@ class OpenCvComposition:
             low, high = before[0] + weight * (low - before[0]), before[1] + weight * (high - before[1])
         self._limits = (low, high)
         black, white = np.floor(low), np.ceil(high)
+        if self._plateau_share is not None:
+            self._equalise(black, white, self._plateau_share * rows.size, weight)
+            cv2.LUT(pixels, self._table, dst=self._picture)
+            return self.tensor
         cv2.subtract(pixels, float(black), dst=self._above)  # saturates: what is colder is black
         cv2.convertScaleAbs(self._above, dst=self._picture, alpha=255.0 / (white - black))  # and what is hotter white
         return self.tensor
+
+    def _equalise(self, black: float, white: float, most: float, weight: float) -> None:
+        """Lay the table of levels from the histogram's parts, none more than ``most``, and the curve of before."""
+        first, histogram = self._histogram
+        above = np.arange(first, first + histogram.size) - black
+        parts = (above * (BINS / (white - black))).clip(0, BINS - 1).astype(np.intp)
+        cumulative = np.cumsum(np.minimum(np.bincount(parts, histogram, BINS), max(most, 1.0)))
+        knots, curve = np.linspace(black, white, BINS + 1), np.concatenate(([0.0], cumulative / cumulative[-1]))
+        if self._curve is not None:
+            before = np.interp(knots, *self._curve)
+            curve = before + weight * (curve - before)
+        self._curve = knots, curve
+        lowest, highest = max(int(black), 0), min(int(white), TOP)
+        self._table[:lowest] = round(255 * curve[0])
+        self._table[lowest:highest] = np.rint(np.interp(np.arange(lowest, highest), knots, 255 * curve))
+        self._table[highest:] = round(255 * curve[-1])
 
     def watch(self, pixels: Pixels, weight: int) -> Seen:
         """What sight and gate need, after ``prepare`` of the same picture.

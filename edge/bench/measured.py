@@ -117,10 +117,12 @@ class Comparison:
         width_px: width of the pictures.
         height_px: height of the pictures.
         times: ``copy`` of the frame; ``ours``, ``opencv`` and ``numpy`` from counts to the model's input;
-            ``ours_watching`` and ``opencv_watching`` with the statistics for sight and the background for the gate.
+            ``ours_plateau`` and ``opencv_plateau`` the same with levels equalised; ``ours_watching`` and
+            ``opencv_watching`` with the statistics for sight and the background for the gate.
         beside_copy: median of ``ours`` over that of ``copy``.
         beside_opencv: over that of ``opencv``.
         beside_numpy: over that of ``numpy``.
+        plateau_beside_opencv: ``ours_plateau`` over ``opencv_plateau``.
         watching_beside_opencv: ``ours_watching`` over ``opencv_watching``.
     """
 
@@ -130,6 +132,7 @@ class Comparison:
     beside_copy: float
     beside_opencv: float
     beside_numpy: float
+    plateau_beside_opencv: float
     watching_beside_opencv: float
 
 

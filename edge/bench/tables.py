@@ -96,6 +96,12 @@ def _compared(found: Comparison) -> Table:
     for name, ratio, other, own in (
         ("copying the frame", f"{found.beside_copy:.2f} x", "copy", "ours"),
         ("OpenCV: limits, levels, model input", f"1/{1 / found.beside_opencv:.1f}", "opencv", "ours"),
+        (
+            "OpenCV: the same with levels equalised",
+            f"1/{1 / found.plateau_beside_opencv:.1f}",
+            "opencv_plateau",
+            "ours_plateau",
+        ),
         ("numpy: the same as usually written", f"1/{1 / found.beside_numpy:.0f}", "numpy", "ours"),
         (
             "OpenCV: with statistics and background",
