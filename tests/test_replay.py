@@ -129,6 +129,18 @@ def test_other_settings_are_another_story(film, model, tmp_path):
     assert ids[0] != ids[1]
 
 
+def test_rescue_tells_of_a_still_and_faint_shape_that_border_does_not(film, tmp_path):
+    """Somebody who never moves and scores just below the model's own threshold is an alert under rescue only."""
+    faint = fixed_model(tmp_path, "boxes", {"boxes": np.array([[[20.0, 30.0, 40.0, 80.0, 0.48]]])})
+    told = {}
+    for preset in ("border", "rescue"):
+        file = tmp_path / f"{preset}.jsonl"
+        assert edge("replay", film, "--model", faint, "--allow-unsigned", "--preset", preset, "--alerts", file) == 0
+        told[preset] = [json.loads(line)["data"]["phase"] for line in file.read_text().splitlines()]
+    assert told["border"] == []
+    assert told["rescue"][0] == "new"
+
+
 def test_standard_output_is_only_the_result(film, model, tmp_path):
     """With a dead broker the warnings go to standard error and the JSON stays JSON."""
     config = tmp_path / "node.toml"

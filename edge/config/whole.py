@@ -25,7 +25,9 @@ class Config(Section):
     """A whole configuration file."""
 
     preset: Literal["border", "rescue"] = Field(
-        "border", description="border: few false alerts; rescue: miss nobody. Only named settings differ, see PRESETS"
+        "border",
+        description="border: few false alerts; rescue: tells of lone, still and half hidden people sooner, and of more "
+        "animals. Only named settings differ, see PRESETS",
     )
     node: NodeConfig = Field(default_factory=NodeConfig)
     camera: tuple[CameraConfig, ...] = Field((), description="the cameras of this node")
@@ -52,13 +54,15 @@ class Config(Section):
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # the defaults are the border's: what is told there has been followed for a while and is worth a patrol
     "border": {},
-    # one lost person is everything: believed sooner, told sooner and louder, held for minutes behind trees
+    # one lost person is everything: believed sooner and of a fainter shape, told sooner and louder, held for minutes behind
+    # trees. Who sits, crawls or is half hidden scores low, and so do deer and cattle: that is the price
     "rescue": {
+        "model.score": 0.25,
         "tracker.confirm_hits": 2,
         "tracker.confirm_s": 0.2,
         "tracker.hidden_s": 120.0,
         "alerts.raise_after_s": 0.8,
-        "alerts.min_confidence": 0.3,
+        "alerts.min_confidence": 0.1,
         "alerts.important_count": 1,
         "alerts.urgent_count": 5,
     },
