@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge.config import AlertsConfig, LineConfig, ZoneConfig
-from edge.records import Alert, Group
+from edge.records import Alert, Box, Group, Track
 from edge.ulid import ulid
 from edge.words import EndReason, Phase, Priority
 
@@ -231,18 +231,27 @@ _ENDINGS: dict[EndReason, str] = {
 
 def _walks_with(group: Group, other: Group) -> bool:
     """Tell whether somebody of one group is beside somebody of another and about as fast."""
-    left, top, right, bottom = group.box
-    their_left, their_top, their_right, their_bottom = other.box
-    gap_px = max(left - their_right, their_left - right, top - their_bottom, their_top - bottom)
-    if gap_px > _BESIDE_HEIGHTS * max(bottom - top, their_bottom - their_top):
-        return False  # nobody is taller than the hull
-    return any(
+    mine, their = group.box, other.box
+    gap_px = max(mine[0] - their[2], their[0] - mine[2], mine[1] - their[3], their[1] - mine[3])
+    if gap_px > _BESIDE_HEIGHTS * max(mine[3] - mine[1], their[3] - their[1]):
+        return False  # nobody is taller than the hull; most groups are ruled out by this alone
+    tallest_px = max([one.height_px for one in (*group.members, *other.members)], default=1.0)
+    reach_px = _BESIDE_HEIGHTS * tallest_px
+    theirs = _feet_near(other, mine, reach_px)
+    return bool(theirs) and any(
         math.dist(one.foot_px, near.foot_px) <= _BESIDE_HEIGHTS * max(one.height_px, near.height_px)
         and math.dist(one.velocity_px_s, near.velocity_px_s)
         <= _AS_FAST_HEIGHTS_S * max(one.height_px, near.height_px, 1.0)
-        for one in group.members
-        for near in other.members
+        for one in _feet_near(group, their, reach_px)
+        for near in theirs
     )
+
+
+def _feet_near(group: Group, box: Box, reach_px: float) -> list[Track]:
+    """List the members whose feet may be within reach of somebody in a box."""
+    left, top, right, bottom = box[0] - reach_px, box[1] - reach_px, box[2] + reach_px, box[3] + reach_px
+    feet = [(*one.foot_px, one) for one in group.members]
+    return [one for x, y, one in feet if left <= x <= right and top <= y <= bottom]
 
 
 def _sector(group: Group, before: int | None) -> int | None:
