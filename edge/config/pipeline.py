@@ -15,7 +15,7 @@ class PreprocessConfig(Section):
     agc: Literal["limits", "plateau"] = Field(
         "limits",
         description="limits: levels are linear between the percentiles; plateau: they lie closer where counts are frequent, "
-        "so that a wide scene shows more, noise too",
+        "so that a wide scene shows more, noise too; the shipped model counts worse with it",
     )
     plateau_share: float = Field(
         0.03,
