@@ -43,6 +43,7 @@ STAGES_SHARED_BELOW = {
     "passes": "tracker",
     "bonds": "groups",
     "counting": "groups",
+    "plan": "groups",
     "rays": "geo",
 }
 TOOLS_ONLY = ["cv2", "scipy"]

@@ -126,6 +126,13 @@ class GroupsConfig(Section):
     leave_distance_heights: float = Field(
         4.0, ge=0.2, le=100.0, description="people of one group part beyond this distance, body heights"
     )
+    near_m: float | None = Field(
+        None,
+        ge=0.5,
+        le=200.0,
+        description="... or metres on the ground, where the camera's pose is known (leaving grows along); for cameras that "
+        "look down: to a low one a pixel far away is metres; empty: body heights everywhere",
+    )
     velocity_agree_heights_s: float = Field(
         0.1, ge=0.01, le=10.0, description="people who move alike differ by no more than this, body heights per second"
     )

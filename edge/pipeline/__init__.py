@@ -170,10 +170,11 @@ class Pipeline:
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, captured_utc_s=moment.captured_utc_s, ffc=sight.ffc)
             view = self._view(moment) if tracks else None
-            rushing = self._pace.update(tracks, moment.t_s, view.ground_m if view else None)
+            ground = view.ground_m if view else None
+            rushing = self._pace.update(tracks, moment.t_s, ground)
             if rushing:
                 events = events._replace(ignored=events.ignored | rushing)
-            groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc)
+            groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc, ground=ground)
         with self._timed("alert"):
             told = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
             alerts = tuple(self._place(alert, moment) for alert in told)

@@ -28,6 +28,8 @@ import numpy.typing as npt
 
 from edge.config import GroupsConfig
 from edge.pipeline.bonds import make_bonds
+from edge.pipeline.plan import on_plan
+from edge.places import Ground
 from edge.records import PERSON, Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
 
 Floats = npt.NDArray[np.float64]
@@ -68,6 +70,7 @@ class GroupCounter:
         """Start with nobody."""
         self._config = config
         self._bonds = make_bonds(config)
+        self._in_metres = False
         self._stories: dict[int, _Story] = {}
         self._group_of: dict[int, int] = {}
         self._next_id = 1
@@ -83,6 +86,7 @@ class GroupCounter:
         shift: CameraShift = CameraShift(),  # noqa: ARG002, B008 - a frozen value
         *,
         ffc: bool = False,
+        ground: Ground | None = None,
     ) -> tuple[Group, ...]:
         """Take the tracks of one frame and tell which groups there are.
 
@@ -92,6 +96,7 @@ class GroupCounter:
             t_s: when the frame was captured; never goes back.
             shift: how the scene moved in the picture; tracks carry it already, so nothing more is done with it.
             ffc: the picture is worthless: no group changes and none ends.
+            ground: gives metres for a point of the picture, where the pose of the camera is known.
 
         Returns:
             The living groups, and once those that have just ended; ordered by id.
@@ -101,7 +106,7 @@ class GroupCounter:
         people = [one for one in tracks if one.confirmed and one.kind == PERSON and one.track_id not in events.ignored]
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
-        ties = self._bonds.update(people, self._group_of, t_s, elapsed_s)
+        ties = self._bonds.update(self._stand(people, ground), self._group_of, t_s, elapsed_s)
         hidden = frozenset([one.track_id for one in people if one.hidden_s > _GLANCE_S])
         company = (tuple([one.track_id for one in people]), ties.tobytes(), hidden)
         ended = []
@@ -116,6 +121,17 @@ class GroupCounter:
         arriving = self._arriving(tracks, people)
         told = [self._tell(story, arriving.get(story.group_id, 0), t_s) for story in self._living()]
         return tuple(sorted([*told, *ended], key=lambda one: one.group_id) if ended else told)
+
+    def _stand(self, people: Sequence[Track], ground: Ground | None) -> Sequence[Track]:
+        """Give where people stand for their bonds: on the plan if nearness is in metres and all their ground is known."""
+        near_m = self._config.near_m
+        plan = None
+        if near_m is not None and ground is not None:
+            plan = on_plan(people, ground, near_m, self._config.join_distance_heights)
+        if people and (plan is not None) != self._in_metres:
+            # the new bonds are told who was in one group, and tie them at once
+            self._bonds, self._in_metres = make_bonds(self._config), plan is not None
+        return people if plan is None else plan
 
     def _living(self) -> list[_Story]:
         return [self._stories[one] for one in sorted(self._stories)]
