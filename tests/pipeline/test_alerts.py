@@ -1,6 +1,6 @@
 """One alert for each group: new, updates, end; loud enough, not too often, and the same in every replay."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 from chain import Chain
@@ -94,6 +94,15 @@ def test_priority_and_reasons_come_from_line_zone_and_count() -> None:
     assert (calm.priority, calm.reasons) == ("routine", ("one person",))
     assert (loud.priority, loud.reasons) == ("urgent", ("line border crossed eastward by 4",))
     assert (many.priority, many.reasons) == ("important", ("5 or more people",))
+
+
+def test_entering_a_zone_and_leaving_it_are_told() -> None:
+    """Through the meadow and out again: an update with the zone, and one without."""
+    strip = (0.3, 0.0), (0.7, 0.0), (0.7, 1.0), (0.3, 1.0)
+    chain = Chain(zones=[ZoneConfig(id="meadow", points=strip)])
+    chain.watch(film([Walker((20.0, 200.0), (20.0, 0.0))], seconds=17.0))
+    told = [alert.group.zone for alert in chain.alerts if alert.phase != "end"]
+    assert [name for name, _ in groupby(told)] == [None, "meadow", None]
 
 
 def test_a_zone_counts_from_its_dwell_on() -> None:
