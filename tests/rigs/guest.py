@@ -18,22 +18,6 @@ from pathlib import Path
 RIG = Path(os.environ.get("EDGE_RIG_DIR", "/var/tmp/edge-rig"))
 PROGRAMS = ("qemu-system-x86_64", "busybox", "cpio", "modprobe", "depmod", "dpkg-deb", "apt-get")
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
-_MOUNT = "trans=virtio,version=9p2000.L,msize=512000"
-_INIT = f"""#!/bin/busybox sh
-B=/bin/busybox
-$B mount -t proc proc /proc; $B mount -t sysfs sys /sys; $B mount -t devtmpfs dev /dev
-while read -r m; do $B insmod /mods/$m || echo "insmod $m failed"; done < /mods/order
-$B mount -t 9p -o ro,cache=loose,{_MOUNT} hostroot /lower || $B poweroff -f
-$B mount -t tmpfs -o size=1g tmpfs /rw; $B mkdir /rw/up /rw/wk
-$B mount -t overlay -o lowerdir=/lower,upperdir=/rw/up,workdir=/rw/wk overlay /new || $B poweroff -f
-for d in proc sys dev; do $B mount --move /$d /new/$d; done
-$B mkdir -p /new/mnt/out /new/lib/modules
-$B mount -t 9p -o rw,{_MOUNT} hostout /new/mnt/out
-$B mount -t tmpfs tmpfs /new/run; $B mount -t tmpfs tmpfs /new/tmp
-K=$($B sed -n 's/.*ktree=\\([^ ]*\\).*/\\1/p' /new/proc/cmdline)
-$B ln -sfn $K/lib/modules/$($B uname -r) /new/lib/modules/$($B uname -r)
-exec $B switch_root /new /bin/bash /mnt/out/guest-init.sh
-"""
 _GUEST_INIT = """export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 export PYTHONDONTWRITEBYTECODE=1
 mkdir -p /dev/shm; mount -t tmpfs tmpfs /dev/shm; ip link set lo up 2>/dev/null
@@ -41,6 +25,10 @@ cd /mnt/out
 bash /mnt/out/script.sh > /mnt/out/stdout 2>&1 </dev/null
 echo $? > /mnt/out/rc
 sync; echo o > /proc/sysrq-trigger; sleep 5
+"""
+_MOUNT = "trans=virtio,version=9p2000.L,msize=512000"
+_TO_MODULES = f"""$B mount -t 9p -o ro,cache=loose,{_MOUNT} kernel /new/mnt/kernel
+$B ln -sfn /mnt/kernel/lib/modules/$($B uname -r) /new/lib/modules/$($B uname -r)
 """
 
 
@@ -105,24 +93,57 @@ def run(folder: Path, script: str, *, timeout_s: float) -> Outcome:
     (folder / "guest-init.sh").write_text(_GUEST_INIT)
     (folder / "script.sh").write_text(script)
     initrd = folder / "initrd.gz"
-    make_initrd(tree, version, initrd, _INIT, _MODULES)
+    init = first_program("-t tmpfs -o size=1g tmpfs", "/bin/bash /mnt/out/guest-init.sh", foreign_kernel=True)
+    make_initrd(tree, version, initrd, init, _MODULES)
     machine = [
         # Nehalem: with AVX in sight numpy takes code that the emulator runs six times slower
         *("-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=off"),
         *("-cpu", "Nehalem", "-smp", "1", "-m", "2048", "-rtc", "clock=vm"),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-kernel", str(tree / f"boot/vmlinuz-{version}"), "-initrd", str(initrd)),
-        *("-append", f"console=ttyS0 quiet panic=-1 ktree={tree}", "-serial", f"file:{folder / 'console.log'}"),
+        *("-append", "console=ttyS0 quiet panic=-1", "-serial", f"file:{folder / 'console.log'}"),
     ]
-    for name, path, more in (("hostroot", "/", ",readonly=on"), ("hostout", folder, "")):
-        machine += ["-fsdev", f"local,id={name},path={path},security_model=none,multidevs=remap{more}"]
-        machine += ["-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"]
+    machine += shares(root=Path("/"), out=folder, kernel=tree)
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(["qemu-system-x86_64", *machine], timeout=timeout_s, check=False, capture_output=True)
     rc, stdout = folder / "rc", folder / "stdout"
     output = stdout.read_text(errors="replace") if stdout.exists() else ""
     console = (folder / "console.log").read_text(errors="replace") if (folder / "console.log").exists() else ""
     return Outcome(int(rc.read_text()) if rc.exists() else None, output or console, folder)
+
+
+def shares(**folders: Path) -> list[str]:
+    """Give QEMU's words for folders that the guest mounts by their names; it may write into ``out`` and nowhere else."""
+    words: list[str] = []
+    for name, path in folders.items():
+        closed = "" if name == "out" else ",readonly=on"
+        words += ["-fsdev", f"local,id={name},path={path},security_model=none,multidevs=remap{closed}"]
+        words += ["-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"]
+    return words
+
+
+def first_program(layer: str, then: str, *, foreign_kernel: bool = False) -> str:
+    """Give the ``init`` that mounts the share ``root``, read-only, under a layer that can be written, and goes there.
+
+    Args:
+        layer: what ``mount`` is told for the layer: a memory or a disk.
+        then: the program that goes on, with ``out`` at ``/mnt/out``.
+        foreign_kernel: the root holds no modules of this kernel; they come from the share ``kernel``.
+    """
+    return f"""#!/bin/busybox sh
+B=/bin/busybox
+$B mount -t proc proc /proc; $B mount -t sysfs sys /sys; $B mount -t devtmpfs dev /dev
+while read -r m; do $B insmod /mods/$m || echo "insmod $m failed"; done < /mods/order
+$B mount -t 9p -o ro,cache=loose,{_MOUNT} root /lower || $B poweroff -f
+$B mount {layer} /rw || $B poweroff -f
+$B mkdir -p /rw/up /rw/wk
+$B mount -t overlay -o lowerdir=/lower,upperdir=/rw/up,workdir=/rw/wk overlay /new || $B poweroff -f
+$B mkdir -p /new/proc /new/sys /new/dev /new/run /new/tmp /new/mnt/out /new/mnt/kernel /new/lib/modules
+for d in proc sys dev; do $B mount --move /$d /new/$d; done
+$B mount -t 9p -o rw,{_MOUNT} out /new/mnt/out
+$B mount -t tmpfs tmpfs /new/run; $B mount -t tmpfs tmpfs /new/tmp
+{_TO_MODULES if foreign_kernel else ""}exec $B switch_root /new {then}
+"""
 
 
 def make_initrd(

@@ -18,22 +18,6 @@ from booted import debian, until
 PROGRAMS = ("mkfs.ext4",)
 HOST = "10.0.2.2"
 _MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "9pnet_virtio", "9p", "overlay", "virtio_net")
-_9P = "trans=virtio,version=9p2000.L,msize=512000"
-_INIT = f"""#!/bin/busybox sh
-B=/bin/busybox
-$B mount -t proc proc /proc; $B mount -t sysfs sys /sys; $B mount -t devtmpfs dev /dev
-while read -r m; do $B insmod /mods/$m || echo "insmod $m failed"; done < /mods/order
-$B mount -t 9p -o ro,cache=loose,{_9P} debian /lower || $B poweroff -f
-$B mount -t ext4 /dev/vda /rw || $B poweroff -f
-$B mkdir -p /rw/up /rw/wk
-$B mount -t overlay -o lowerdir=/lower,upperdir=/rw/up,workdir=/rw/wk overlay /new || $B poweroff -f
-for d in proc sys dev; do $B mount --move /$d /new/$d; done
-$B mkdir -p /new/mnt/out /new/mnt/kernel /new/lib/modules
-$B mount -t 9p -o rw,{_9P} out /new/mnt/out
-$B mount -t 9p -o ro,cache=loose,{_9P} kernel /new/mnt/kernel
-$B ln -sfn /mnt/kernel/lib/modules/$($B uname -r) /new/lib/modules/$($B uname -r)
-exec $B switch_root /new /lib/systemd/systemd --show-status=0
-"""
 # runs what the test puts into /mnt/out, one file after another
 _RUNNER = """#!/bin/bash
 ip link set lo up
@@ -108,7 +92,8 @@ class Machine:
         (out / "up").unlink(missing_ok=True)
         initrd = self.folder / "initrd.gz"
         if not initrd.exists():
-            guest.make_initrd(tree, version, initrd, _INIT, _MODULES)
+            init = guest.first_program("-t ext4 /dev/vda", "/lib/systemd/systemd --show-status=0", foreign_kernel=True)
+            guest.make_initrd(tree, version, initrd, init, _MODULES)
         machine = [
             *("-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=on"),
             *("-cpu", "Nehalem", "-smp", "1", "-m", "1536", "-rtc", "base=utc,clock=vm"),
@@ -116,22 +101,10 @@ class Machine:
             *("-kernel", str(tree / f"boot/vmlinuz-{version}"), "-initrd", str(initrd)),
             *("-append", "console=ttyS0 quiet panic=-1", "-serial", f"file:{self.folder / 'console.log'}"),
             *("-drive", f"file={self.folder / 'disk'},format=raw,if=none,id=d,cache=writeback"),
-            *(
-                "-device",
-                "virtio-blk-pci,drive=d",
-                "-netdev",
-                "user,id=n",
-                "-device",
-                "virtio-net-pci,netdev=n,romfile=",
-            ),
+            *("-device", "virtio-blk-pci,drive=d", "-netdev", "user,id=n"),
+            *("-device", "virtio-net-pci,netdev=n,romfile="),
+            *guest.shares(root=debian(), out=out, kernel=tree),
         ]
-        for name, path, more in (
-            ("debian", debian(), ",readonly=on"),
-            ("out", out, ""),
-            ("kernel", tree, ",readonly=on"),
-        ):
-            machine += ["-fsdev", f"local,id={name},path={path},security_model=none,multidevs=remap{more}"]
-            machine += ["-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"]
         with (self.folder / "qemu.log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["qemu-system-x86_64", *machine], stdin=subprocess.DEVNULL, stderr=log, stdout=log

@@ -1,4 +1,4 @@
-"""The installer on a kernel of its own: a USB camera that is found and unplugged, a memory limit, and power cuts.
+"""The installer on a kernel of its own: a USB camera, found and unplugged, a memory limit, a full disk, a power cut.
 
 Run with ``pytest -m guest``. The guest's processor is emulated, so the release is built under ``booted.py`` from the same
 root and put on the guest's disk; everything else happens in the guest. ``EDGE_RIG_FROM_NOTHING=1`` builds it there, too.
@@ -134,6 +134,28 @@ def test_unplugged_and_plugged_in_again_without_a_restart(box, room, told):  # n
     box.run("sleep 10; echo plug > /run/camera")
     told["replug_next_alert_s"] = back(box, room, room.began())
     assert box.show("MainPID") == pid
+
+
+def test_killed_it_comes_back(box, room, told):  # noqa: F811
+    """Killed by -9 while frames flow: it takes the camera again, and the next alert comes."""
+    pid = box.show("MainPID")
+    box.run(f"kill -9 {pid}")
+    told["killed_next_alert_s"] = back(box, room, room.began())
+    assert box.show("MainPID") not in (pid, "0")
+
+
+def test_a_full_disk_is_survived(box, room, told):  # noqa: F811
+    """The disk that everything lies on is filled to the last byte; alerts go on, killed and started on it, too."""
+    box.run(
+        "fallocate -l $(df -B1 --output=avail /var/lib/edge | tail -1) /fill;"
+        " setpriv --reuid=edge --regid=edge --clear-groups dd if=/dev/zero of=/var/lib/edge/fill bs=4k 2>/dev/null;"
+        " [ $(df -B1 --output=avail /var/lib/edge | tail -1) -lt 4096 ]"
+    )
+    told["disk_full_next_alert_s"] = back(box, room, room.began())
+    box.run(f"kill -9 {box.show('MainPID')}")
+    told["disk_full_killed_next_alert_s"] = back(box, room, room.began())
+    box.run("rm -f /fill /var/lib/edge/fill")
+    back(box, room, room.began())
 
 
 def test_hung_it_is_started_again(box, room, told):  # noqa: F811

@@ -183,11 +183,15 @@ def test_footage_through_the_usb_camera_gives_the_groups_of_its_replay(found):
         original[seq]._replace(pixels=pixels, t_s=t_s - seen["t_s"][0])
         for pixels, seq, t_s in zip(received, seen["seq"], seen["t_s"], strict=True)
     ]
-    assert story(through_usb) == story(original)
+    seen, replayed = story(through_usb), story(original)
+    assert [told(alert) for alert in seen] == [told(alert) for alert in replayed]
+    # the driver's stamps are 0.1 ms off the clip's: an update may fall due one frame later, and tell that frame's count
+    for one, other in zip(seen, replayed, strict=True):
+        assert other.group.count_low <= one.group.count <= other.group.count_high
 
 
 def story(frames: list) -> list:
-    """Tell what the pipeline makes of frames: every alert's group at its fullest, and the lines it crossed."""
+    """Give what the pipeline makes of frames: the last alert of every group."""
     config = Config(camera=(CameraConfig(id="footage", source="footage:x"),))
     pipeline = Pipeline(config, config.camera[0], load_detector(config, REPOSITORY), boot_id="b")
     last: dict[str, object] = {}
@@ -196,7 +200,12 @@ def story(frames: list) -> list:
             last[alert.alert_id] = alert
     for alert in pipeline.close("stopped"):
         last[alert.alert_id] = alert
-    return [(alert.group.count_max, alert.group.count, alert.priority, alert.group.ended) for alert in last.values()]
+    return list(last.values())
+
+
+def told(alert) -> tuple:
+    """Tell what must not depend on a frame more or less: the most people, the priority, and why it ended."""
+    return alert.group.count_max, alert.priority, alert.group.ended
 
 
 def test_driver_errors_are_survived(found):
