@@ -123,7 +123,7 @@ def train(  # noqa: C901, PLR0915  one run from top to bottom reads best in one 
         optimiser.step()
         step += 1
         follow(average, net, min(plan.average_decay, (1 + step) / (10 + step)))
-        for name, value in {"loss": float(loss), **parts}.items():
+        for name, value in {"loss": loss.item(), **parts}.items():
             told[name] = 0.98 * told.get(name, value) + 0.02 * value
         now_s = spent_s + time.monotonic() - started_s
         if step % 100 == 0:

@@ -157,6 +157,30 @@ def test_crops_are_repeatable_and_their_boxes_inside() -> None:
         assert (persons <= 161).all()
 
 
+def test_people_whom_gain_and_clipping_wipe_out_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label on what nobody could see would teach to invent; on what is still seen it stays."""
+    pictures = [labelled(persons=((40, 40, 50, 64), (200, 90, 212, 120)))]
+    augmenter = augment.Augmenter(pictures, np.ones(1), 300, mosaic_share=0)
+    monkeypatch.setattr(augment, "control_gain", lambda _rng, grey: grey + 400)
+    for n in range(10):
+        _, persons, ignored = augmenter.draw(np.random.default_rng(n))
+        assert len(persons) == 0
+        assert len(ignored) > 0
+    monkeypatch.setattr(augment, "control_gain", lambda _rng, grey: grey)
+    assert any(len(augmenter.draw(np.random.default_rng(n))[1]) for n in range(10))
+
+
+def test_on_a_warmer_ground_people_stand_out_less_and_the_ground_stays() -> None:
+    """Their difference from the ground shrinks; nothing beyond their surroundings changes."""
+    picture = labelled(persons=((40, 40, 50, 64), (200, 90, 212, 120)))
+    before = picture.grey.astype(np.float32)
+    crop = augment.Crop(before.copy(), picture.persons, np.zeros((0, 4), np.float32))
+    augment.warm_the_ground(np.random.default_rng(1), crop)
+    for box in picture.persons:
+        assert 10 < augment.stands_out(crop.grey, box) < 0.95 * augment.stands_out(before, box)
+    assert np.array_equal(crop.grey[:30], before[:30])
+
+
 def test_long_films_do_not_drown_short_scenes() -> None:
     """A scene of sixteen pictures is drawn four times as often as one of a single picture, not sixteen times."""
     pictures = [labelled(scene="film") for _ in range(16)] + [labelled(scene="single")]
@@ -247,7 +271,8 @@ def test_one_command_goes_from_nothing_to_a_file_that_can_be_signed(
     coco_weights(network.PersonNet(), tmp_path / "coco.pt")
     short = train.Plan(steps=2, batch=2, crop_px=64, warmup_steps=1, threads=1, workers=0, look_every=9)
     mixed = replace(short, simulated_share=0.3, seed=2)
-    made = recipe.Recipe("", (short, mixed), {"score": 0.45, "score_low": 0.1, "nms_iou": 0.55}, 22)
+    thresholds = {"score": 0.45, "score_low": 0.1, "nms_iou": 0.55}
+    made = recipe.Recipe("", (short, mixed), thresholds, 22, averaged=((1, 2), (2, 2)))
     monkeypatch.setitem(recipe.RECIPES, "thermal-person", made)
     (tmp_path / "out").mkdir()
     order = ("thermal-person", tmp_path / "data", tmp_path / "coco.pt", tmp_path / "work", tmp_path / "out", "9.9.9")
