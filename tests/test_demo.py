@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +98,9 @@ def test_a_demo_shows_the_whole_chain_and_ends_at_once(demo: subprocess.Popen):
     assert "demo over" in last
     assert "end " in last
     assert "lost" not in last
+
+
+def test_the_extra_of_the_demonstration_brings_what_its_films_need():
+    """A drone's film needs OpenCV, which a node with a fixed camera goes without: the newcomer's first command met that."""
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "edge-thermal[station,tools]" in project["optional-dependencies"]["demo"]
