@@ -1,9 +1,9 @@
 """The outbox: a message is on disk before anybody tries to send it, and waits there until it is delivered.
 
-It knows topics and bytes, not alerts. One lock, one writer, one file (``store`` has the SQL). On disk a message either
-waits or is delivered. *Sent* is a fact about one connection and lives with the courier, *confirmed* is kept in
-memory only, so a crash or a lost link needs no repair: what waits is sent again, and receivers dedupe by id. What
-makes a delivery is the courier's business: a confirmation and some time, or a receipt of the station.
+It knows topics and bytes, not alerts. One lock, one writer, one file: ``disk`` keeps it alive, ``store`` has the SQL.
+On disk a message either waits or is delivered. *Sent* is a fact about one connection and lives with the courier,
+*confirmed* is kept in memory only, so a crash or a lost link needs no repair: what waits is sent again, and receivers
+dedupe by id. What makes a delivery is the courier's business: a confirmation and some time, or a receipt of the station.
 
 What is delivered stays for ``resend_keep_s`` and at most ``resend_keep_mb``, so that a station with a gap can have it
 again. What operators did about a story (``handled``) is kept until the story ends.
@@ -16,33 +16,26 @@ in memory, and ``tend`` moves them to the disk when it takes them again. A corru
 be read of it and the newest that waited are carried over, and the service goes on.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from edge.clock import Clock
 from edge.config import DeliveryConfig
+from edge.delivery.disk import RESERVE_BYTES, Disk
 from edge.delivery.loglimit import LimitedLog
-from edge.delivery.newest import Newest
-from edge.delivery.salvage import salvage
-from edge.delivery.store import ForeignFileError, Row, Store, Story
-from edge.errors import ConfigError, DeliveryError
+from edge.delivery.store import Row, Store, Story
+from edge.errors import DeliveryError
 from edge.metrics import Metrics
 from edge.words import Phase
 
-RESERVE_BYTES = 1_048_576  # about a thousand alerts
 _MEMORY_MAX_BYTES = 16_777_216
 _MOVE_EVERY_S = 1.0
 _FORGET_EVERY_S = 60.0
 _MOVED_AT_ONCE = 32
 _REVIVED_AT_ONCE = 1000
-_SEQ_LEAP = 1_000_000  # more than a run can give out from memory before somebody frees the disk
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Depth(NamedTuple):
@@ -72,9 +65,6 @@ class Outbox:
         Raises:
             ConfigError: another process has it, it is no outbox, or the place cannot be written to.
         """
-        self._path = Path(config.outbox_file).expanduser()
-        self._reserve_path = self._path.with_name(self._path.name + ".reserve")
-        self._reserve_bytes = reserve_bytes
         self._max_bytes = int(config.outbox_max_mb * 1_000_000)
         self._keep_s = config.resend_keep_s
         self._keep_bytes = int(config.resend_keep_mb * 1_000_000)
@@ -83,7 +73,6 @@ class Outbox:
         self._log = LimitedLog(__name__, clock)
         self._lock = threading.RLock()
         self._memory = Store(":memory:")
-        self._newest = Newest()
         self._confirmed: set[int] = set()
         self._owed: set[int] = set()  # delivered, but the disk would not take the deletion
         self._ended: set[str] = set()  # stories that ended in memory only, while the disk took nothing
@@ -94,10 +83,14 @@ class Outbox:
         self._fault: str | None = None
         self._shed = 0
         self._closed = False
-        self.incident: str | None = None  # what happened to the file in this run, for the health message
-        self._last_seq = 0
-        self._disk = self._open()
-        self._last_seq = self._disk.last_seq() if self._disk else self._seq_of_a_lost_file()
+        self._disk = Disk(
+            Path(config.outbox_file).expanduser(),
+            self._handled,
+            clock=clock,
+            metrics=metrics,
+            log=self._log,
+            reserve_bytes=reserve_bytes,
+        )
         self.tend()
 
     def __enter__(self) -> Self:
@@ -113,8 +106,7 @@ class Outbox:
                 return
             self.tend()
             self._closed = True
-            if self._disk:
-                self._disk.close()
+            self._disk.close()
             self._memory.close()
 
     def append(self, topic: str, encode: Callable[[int], bytes], *, key: str, rev: int, phase: Phase) -> int:
@@ -132,9 +124,9 @@ class Outbox:
         """
         with self._lock:
             self._check_open()
-            seq = self._last_seq + 1
+            seq = self._disk.last_seq + 1
             row = Row(seq, topic, key, rev, phase, self._clock.utc_s(), encode(seq))
-            self._last_seq = seq
+            self._disk.last_seq = seq
             if phase == "end":
                 self._handled.pop(key, None)
                 self._handled_owed.discard(key)
@@ -154,7 +146,7 @@ class Outbox:
         """
         with self._lock:
             self._check_open()
-            rows = self._read_disk(seq, limit + len(self._owed)) if self._disk else []
+            rows = self._read_disk(seq, limit + len(self._owed)) if self._disk.store else []
             rows = [row for row in rows if row.seq not in self._owed][:limit]
             if len(rows) < limit:  # whatever waits in memory is younger than all on disk
                 rows += self._memory.after(seq, limit - len(rows))
@@ -184,7 +176,7 @@ class Outbox:
             gone = set(seqs)
             self._confirmed -= gone
             self._owed |= gone
-            self._newest.drop(gone)
+            self._disk.newest.drop(gone)
             if not self._memory.is_empty():
                 # The disk still has the stories that these ended; it is told when it takes something again.
                 self._ended |= {row.key for row in self._memory.after(0, -1) if row.seq in gone and row.phase == "end"}
@@ -197,11 +189,11 @@ class Outbox:
             self._check_open()
             asked = list(revisions)
             seqs = self._memory.seqs_of(asked)
-            if self._disk:
+            if self._disk.store:
                 try:
-                    seqs += [seq for seq in self._disk.seqs_of(asked) if seq not in self._owed]
+                    seqs += [seq for seq in self._disk.store.seqs_of(asked) if seq not in self._owed]
                 except sqlite3.Error as error:
-                    self._unreadable(error)
+                    self._disk.replaced(error)
             if seqs:
                 self.delivered(seqs)
             return seqs
@@ -230,9 +222,9 @@ class Outbox:
                 gone += _without(seqs, first, looked_to)
             done = set(found) - {row.seq for row in self._memory.after(0, -1)}
             self._owed -= done
-            if self._disk and done:
+            if self._disk.store and done:
                 try:
-                    self._disk.revive(done)
+                    self._disk.store.revive(done)
                 except sqlite3.Error as error:
                     self._log.warning("outbox: the disk takes nothing", why=str(error))
                     found = [seq for seq in found if seq not in done]
@@ -241,11 +233,11 @@ class Outbox:
     def _between(self, first: int, last: int, limit: int) -> tuple[list[Row], int]:
         """Read messages by number, and tell up to which number these are all."""
         rows = self._memory.between(first, last, limit + 1)
-        if self._disk:
+        if self._disk.store:
             try:
-                rows = sorted(self._disk.between(first, last, limit + 1) + rows, key=lambda row: row.seq)
+                rows = sorted(self._disk.store.between(first, last, limit + 1) + rows, key=lambda row: row.seq)
             except sqlite3.Error as error:
-                self._unreadable(error)
+                self._disk.replaced(error)
                 return [], first - 1  # asked again later: it may be there
         return rows[:limit], last if len(rows) <= limit else rows[limit - 1].seq
 
@@ -270,9 +262,9 @@ class Outbox:
             return self._handled.get(key)
 
     def _write_handled(self) -> None:
-        if self._disk and self._handled_owed:
+        if self._disk.store and self._handled_owed:
             try:
-                self._disk.put_handled({key: self._handled[key] for key in self._handled_owed})
+                self._disk.store.put_handled({key: self._handled[key] for key in self._handled_owed})
             except sqlite3.Error as error:
                 self._log.warning("outbox: the disk takes nothing", why=str(error))
                 return
@@ -283,11 +275,11 @@ class Outbox:
         with self._lock:
             self._check_open()
             stories: dict[str, Story] = {}
-            if self._disk:
+            if self._disk.store:
                 try:
-                    stories = {story[0]: story for story in self._disk.stories()}
+                    stories = {story[0]: story for story in self._disk.store.stories()}
                 except sqlite3.Error as error:
-                    self._unreadable(error)
+                    self._disk.replaced(error)
             stories |= {story[0]: story for story in self._memory.stories()}
             return [stories[key] for key in sorted(stories) if key not in self._ended]
 
@@ -298,9 +290,9 @@ class Outbox:
             self._handled.pop(key, None)
             self._handled_owed.discard(key)
             self._memory.end_story(key)
-            if self._disk:
+            if self._disk.store:
                 try:
-                    self._disk.end_story(key)
+                    self._disk.store.end_story(key)
                 except sqlite3.Error as error:
                     self._log.warning("outbox: the disk takes nothing", why=str(error))
 
@@ -309,20 +301,25 @@ class Outbox:
         with self._lock:
             if self._closed:
                 return
-            if self._disk is None:
-                self._try_to_open()
+            if self._disk.store is None:
+                self._disk.try_to_open()
             self._move_memory_to_disk()
             self._pay_owed()
             self._write_handled()
             self._forget_done()
-            if self._disk and self._memory.is_empty() and not self._reserve_path.exists():
-                self._set_reserve_aside()
+            if self._disk.store and self._memory.is_empty() and not self._disk.has_reserve():
+                self._disk.set_reserve_aside()
             self._judge()
 
     @property
     def closed(self) -> bool:
         """Whether ``close`` has been called."""
         return self._closed
+
+    @property
+    def incident(self) -> str | None:
+        """What happened to the file in this run, for the health message."""
+        return self._disk.incident
 
     @property
     def fault(self) -> str | None:
@@ -334,32 +331,25 @@ class Outbox:
         with self._lock:
             self._check_open()
             on_disk, disk_utc_s = 0, None
-            if self._disk:
+            if self._disk.store:
                 try:
-                    on_disk, disk_utc_s = self._disk.depth()
+                    on_disk, disk_utc_s = self._disk.store.depth()
                 except sqlite3.Error as error:
-                    self._unreadable(error)
+                    self._disk.replaced(error)
             in_memory, memory_utc_s = self._memory.depth()
             oldest = [utc_s for utc_s in (disk_utc_s, memory_utc_s) if utc_s is not None]
             oldest_s = max(0.0, self._clock.utc_s() - min(oldest)) if oldest else None
             waiting = on_disk + in_memory - len(self._owed) - len(self._confirmed)
             return Depth(max(0, waiting), in_memory, oldest_s if waiting else None, self._shed)
 
-    def _try_to_open(self) -> None:
-        try:
-            self._disk = self._open()
-            self._last_seq = max(self._last_seq, self._disk.last_seq() if self._disk else 0)
-        except (ConfigError, sqlite3.Error) as error:  # somebody else took the place meanwhile: memory goes on
-            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
-
     def _judge(self) -> None:
-        if self._disk is None or not self._memory.is_empty():
+        if self._disk.store is None or not self._memory.is_empty():
             in_memory = self._memory.depth()[0]
             self._fault = (
-                f"disk takes nothing: {in_memory} messages are in memory only (delivery.outbox_file {self._path})"
+                f"disk takes nothing: {in_memory} messages are in memory only (delivery.outbox_file {self._disk.path})"
             )
-        elif not self._reserve_path.exists():
-            self._fault = f"disk is full: the outbox lives from its reserve (delivery.outbox_file {self._path})"
+        elif not self._disk.has_reserve():
+            self._fault = f"disk is full: the outbox lives from its reserve (delivery.outbox_file {self._disk.path})"
         else:
             self._fault = None
 
@@ -370,53 +360,34 @@ class Outbox:
     def _kept_on_disk(self, row: Row) -> bool:
         """Put one message on disk; on the way use up, in this order, a second file and the reserve."""
         for _ in range(3):
-            if self._disk is None:
+            if self._disk.store is None:
                 return False
             try:
-                self._disk.put([row])
-                self._newest.add([row])
-                self._note_shed(self._disk.shed(self._max_bytes))
+                self._disk.store.put([row])
+                self._disk.newest.add([row])
+                self._note_shed(self._disk.store.shed(self._max_bytes))
             except sqlite3.Error as error:
-                if not self._recovered(error):
+                if not self._disk.recovered(error):
                     return False
+                self._judge()
             else:
                 return True
         return False
 
-    def _recovered(self, error: sqlite3.Error) -> bool:
-        """Do something about an error of the file; return whether another try makes sense."""
-        if _code(error) in _CORRUPT and self._disk:
-            self._disk.close()
-            self._disk = self._replace_corrupt_file(error)
-            return self._disk is not None
-        self._log.warning("outbox: the disk takes nothing", why=str(error), file=str(self._path))
-        if not self._reserve_path.exists():
-            return False
-        self._reserve_path.unlink(missing_ok=True)
-        self._judge()
-        if self._disk:
-            try:
-                # Numbers given out from memory are not on disk: should this run die, the next starts far above them.
-                self._disk.set_last_seq(self._last_seq + _SEQ_LEAP)
-                self._disk.forget_done(before_utc_s=float("inf"), max_bytes=0)
-            except sqlite3.Error:
-                return False
-        return True
-
     def _move_memory_to_disk(self) -> None:
         """Move what waits in memory in small steps, oldest first: the disk may have room for some of it only."""
         self._moved_s = self._clock.monotonic_s()
-        if not self._disk or self._memory.is_empty():
+        if not self._disk.store or self._memory.is_empty():
             return
         try:
             while rows := self._memory.after(0, _MOVED_AT_ONCE):
-                self._disk.put(rows)
-                self._newest.add(rows)
+                self._disk.store.put(rows)
+                self._disk.newest.add(rows)
                 self._memory.remove(row.seq for row in rows)
-            self._disk.put_stories(self._memory.stories())
+            self._disk.store.put_stories(self._memory.stories())
             for key in self._ended:
-                self._disk.end_story(key)
-            self._disk.set_last_seq(self._last_seq)
+                self._disk.store.end_story(key)
+            self._disk.store.set_last_seq(self._disk.last_seq)
         except sqlite3.Error as error:
             self._log.warning("outbox: the disk takes nothing", why=str(error), waiting=self._memory.depth()[0])
             return
@@ -426,12 +397,12 @@ class Outbox:
         self._log.info("outbox: the disk takes messages again")
 
     def _pay_owed(self) -> None:
-        if self._disk and self._owed:
+        if self._disk.store and self._owed:
             try:
                 if self._fault is None:
-                    self._disk.finish(self._owed, self._clock.utc_s())
+                    self._disk.store.finish(self._owed, self._clock.utc_s())
                 else:  # room matters more than what somebody may ask for again
-                    self._disk.remove(self._owed)
+                    self._disk.store.remove(self._owed)
             except sqlite3.Error as error:
                 self._log.warning("outbox: the disk takes nothing", why=str(error), undeleted=len(self._owed))
                 return
@@ -439,100 +410,28 @@ class Outbox:
 
     def _forget_done(self) -> None:
         now_s = self._clock.monotonic_s()
-        if not self._disk or (self._forgot_s is not None and now_s - self._forgot_s < _FORGET_EVERY_S):
+        if not self._disk.store or (self._forgot_s is not None and now_s - self._forgot_s < _FORGET_EVERY_S):
             return
         self._forgot_s = now_s
         try:
-            self._disk.forget_done(before_utc_s=self._clock.utc_s() - self._keep_s, max_bytes=self._keep_bytes)
+            self._disk.store.forget_done(before_utc_s=self._clock.utc_s() - self._keep_s, max_bytes=self._keep_bytes)
         except sqlite3.Error as error:
             self._log.warning("outbox: the disk takes nothing", why=str(error))
 
     def _read_disk(self, seq: int, limit: int) -> list[Row]:
         for _ in range(2):  # after a break there is a new file with what could be saved
             try:
-                return self._disk.after(seq, limit) if self._disk else []
+                return self._disk.store.after(seq, limit) if self._disk.store else []
             except sqlite3.Error as error:
-                if not self._unreadable(error):
+                if not self._disk.replaced(error):
                     break
         return []  # asked again in a moment
-
-    def _unreadable(self, error: sqlite3.Error) -> bool:
-        """Do something about an error of the file; return whether another file has taken its place."""
-        self._log.warning("outbox: cannot be read", why=str(error), file=str(self._path))
-        return _code(error) in _CORRUPT and self._recovered(error)
 
     def _note_shed(self, shed: int) -> None:
         if shed:
             self._shed += shed
             self._metrics.count("outbox_shed", shed)
             self._log.warning("outbox: full, updates given up", shed=shed, since_start=self._shed)
-
-    def _set_reserve_aside(self) -> None:
-        try:
-            with self._reserve_path.open("wb") as reserve:
-                os.posix_fallocate(reserve.fileno(), 0, self._reserve_bytes)
-            if self._disk:
-                self._disk.set_last_seq(self._last_seq)
-        except (OSError, sqlite3.Error) as error:
-            self._reserve_path.unlink(missing_ok=True)
-            self._log.warning("outbox: no room for the reserve", why=str(error), file=str(self._reserve_path))
-
-    def _open(self) -> Store | None:
-        """Open the file; ``None`` when the disk is full or read-only, which must not keep the service from starting."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            opened = Store(str(self._path))
-            self._handled = opened.handled() | self._handled
-        except ForeignFileError:
-            raise ConfigError(
-                f"{self._path}: belongs to another program or a newer version; name another delivery.outbox_file"
-            ) from None
-        except PermissionError as error:
-            raise ConfigError(f"{self._path}: {error.strerror}; change its owner or delivery.outbox_file") from error
-        except OSError as error:
-            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
-            return None
-        except sqlite3.Error as error:
-            if _code(error) in _BUSY:
-                raise ConfigError(
-                    f"{self._path}: another process has it open; stop it, or give each its own delivery.outbox_file"
-                ) from None
-            if _code(error) in _CORRUPT:
-                return self._replace_corrupt_file(error)
-            if self._path.is_dir() or not os.access(self._path.parent, os.W_OK):
-                raise ConfigError(f"{self._path}: {error}; change its owner or delivery.outbox_file") from error
-            self._log.warning("outbox: cannot be opened", why=str(error), file=str(self._path))
-            return None
-        return opened
-
-    def _replace_corrupt_file(self, error: sqlite3.Error) -> Store | None:
-        stamp = datetime.fromtimestamp(self._clock.utc_s(), UTC).strftime("%Y%m%dT%H%M%S")
-        aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}")
-        for suffix in ("", "-wal"):
-            source = self._path.with_name(self._path.name + suffix)
-            if source.exists():
-                source.replace(aside.with_name(aside.name + suffix))
-        self.incident = f"outbox file was corrupt ({error}); moved to {aside.name}"
-        self._metrics.count("outbox_corrupt")
-        self._log.error("outbox: corrupt file moved aside", why=str(error), moved_to=str(aside))
-        found = salvage(aside)
-        rows = {row.seq: row for row in [*found.rows, *self._newest.rows()]}
-        self._last_seq = max(self._last_seq, found.last_seq) or self._seq_of_a_lost_file()
-        try:
-            fresh = Store(str(self._path))
-            fresh.put_stories(found.stories)
-            fresh.put(rows[seq] for seq in sorted(rows))
-            fresh.put_handled(self._handled)
-            fresh.set_last_seq(self._last_seq)
-        except sqlite3.Error as second:
-            self._log.warning("outbox: cannot be opened", why=str(second), file=str(self._path))
-            return None
-        self._log.info("outbox: carried over from the corrupt file", messages=len(rows), stories=len(found.stories))
-        return fresh
-
-    def _seq_of_a_lost_file(self) -> int:
-        """Seconds since 1970 are above any count of alerts so far: numbers still rise when the last one is unknown."""
-        return int(self._clock.utc_s())
 
 
 def _without(seqs: list[int], first: int, last: int) -> list[tuple[int, int]]:
@@ -543,9 +442,3 @@ def _without(seqs: list[int], first: int, last: int) -> list[tuple[int, int]]:
             runs.append((start, seq - 1))
         start = seq + 1
     return runs
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Primary result code; a failed ``quick_check`` is our own and has none."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return sqlite3.SQLITE_CORRUPT if code is None else code & 0xFF

@@ -117,7 +117,7 @@ def test_what_is_missing_is_sent_again_or_said_to_be_gone(scene):
     for number in range(1, 7):
         scene.raise_alert(number, boot_id="another" if number == 5 else BOOT_ID)
     scene.outbox.delivered([1, 2, 3, 5, 6])
-    scene.outbox._disk.remove([2])
+    scene.outbox._disk.store.remove([2])
     ask = {"id": 3, "requester": "room", "boot_id": BOOT_ID, "ranges": [[1, 3], [5, 5], [8, 9]]}
     (_, reply), seqs = scene.say("resend", ask)
     assert seqs == [1, 3]
