@@ -20,8 +20,8 @@ from films import FPS
 from graphs import fixed_model
 from ground_scenes import NINETY_PERCENT, misses, pose_of
 from klv_packets import packet
+from service_scene import TWO_PEOPLE, Listener, node_of, wait_until
 from test_replay import edge
-from test_service import TWO_PEOPLE, Listener, node_of, wait_until
 
 from edge.capture.footage import Footage
 from edge.config import CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig
@@ -35,7 +35,7 @@ HEADING_DEG, TILT_DEG, HEIGHT_M, HFOV_DEG = 60.0, -35.0, 80.0, 30.0
 SPEED_M_S = 20.0
 """Eastward: a frame that took its neighbour's telemetry would be a metre off."""
 FEET_PX = ((30.0, 80.0), (70.0, 80.0))
-"""Of the two boxes that the model of ``test_service`` finds in every picture."""
+"""Of the two boxes that the model of ``service_scene`` finds in every picture."""
 
 
 def drone_at(flown_s: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from test_service import config_of, node_of, wait_until
+from service_scene import config_of, node_of, wait_until
 
 from edge.delivery.brokers import free_port
 from edge.errors import CameraError

@@ -1,114 +1,26 @@
 """The node as a whole: real footage files, a real model file, a real broker, real signals and kills."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from graphs import fixed_model
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
-
-sys.path.insert(0, str(Path(__file__).parent / "pipeline"))
-from graphs import fixed_model
+from service_scene import ONE_PERSON, config_of, node_of, wait_until
 
 from edge.capture.footage import Footage
 from edge.clock import SystemClock
-from edge.config import AlertsConfig, CameraConfig, Config, DeliveryConfig, ModelConfig, NodeConfig, RecorderConfig
+from edge.config import AlertsConfig, CameraConfig, Config, DeliveryConfig, ModelConfig, RecorderConfig
 from edge.config.position import PoseConfig
-from edge.delivery.brokers import Mosquitto, embedded_broker, mosquitto_path
-from edge.delivery.subscriber import Subscriber
-from edge.delivery.wire import About, AlertEvent, Health, parse_alert
+from edge.delivery.brokers import embedded_broker
+from edge.delivery.wire import About, Health, parse_alert
 from edge.errors import ConfigError
 from edge.pipeline import detector
 from edge.service import Node
-
-ONE_PERSON = np.array([[[20.0, 30.0, 40.0, 80.0, 0.9]]])
-TWO_PEOPLE = np.array([[[20.0, 30.0, 40.0, 80.0, 0.9], [60.0, 30.0, 80.0, 80.0, 0.8]]])
-
-
-def film(folder: Path, frames: int) -> Path:
-    """Write noisy pictures of 100x90."""
-    folder.mkdir()
-    for index in range(frames):
-        picture = np.random.default_rng(index).integers(0, 255, (90, 100)).astype(np.uint8)
-        cv2.imwrite(str(folder / f"{index:04d}.png"), picture)
-    return folder
-
-
-def config_of(tmp_path: Path, port: int, *, frames: int = 60, loop: bool = False) -> Config:
-    """Configure a node with one camera that plays a film at 20 frames/s."""
-    film(tmp_path / "film", frames)
-    return Config(
-        node=NodeConfig(id="node-7"),
-        camera=(CameraConfig(id="north", source="footage:film", fps=20.0, loop=loop),),
-        model=ModelConfig(allow_unsigned=True),
-        delivery=DeliveryConfig(port=port, health_every_s=1.0, backoff_max_s=1.0),
-    )
-
-
-def node_of(tmp_path: Path, config: Config, stopping: threading.Event, **more) -> Node:
-    """Make the node with a model that sees two people in every frame."""
-    file = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
-    model = detector.load(file, config.model, key=tmp_path / "none")
-    return Node(config, model, clock=SystemClock(), stopping=stopping, base=tmp_path, **more)
-
-
-class Listener:
-    """A subscriber in a thread that keeps everything it hears."""
-
-    def __init__(self, port: int) -> None:
-        """Start to listen."""
-        self.heard = []
-        self._stop = threading.Event()
-        subscriber = Subscriber(
-            DeliveryConfig(port=port, backoff_max_s=1.0), self.heard.append, clock=SystemClock(), session="test"
-        )
-        self._thread = threading.Thread(target=subscriber.run, args=(self._stop,))
-        self._thread.start()
-        wait_until(lambda: subscriber.connected)
-
-    def alerts(self) -> list[AlertEvent]:
-        """Give the alerts so far."""
-        return [event.body for event in self.heard if isinstance(event.body, AlertEvent)]
-
-    def phases(self) -> list[str]:
-        """Give the phases of the alerts so far."""
-        return [alert.data.phase for alert in self.alerts()]
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._stop.set()
-        self._thread.join()
-
-
-def wait_until(true, timeout_s: float = 20.0) -> None:
-    """Wait for something to become true."""
-    deadline_s = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline_s, "did not happen in time"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def broker():
-    """Run a loopback broker."""
-    with embedded_broker() as running:
-        yield running
-
-
-@pytest.fixture
-def listener(broker):
-    """Listen to the broker."""
-    heard = Listener(broker.port_mqtt5)
-    yield heard
-    heard.close()
 
 
 def test_one_group_gives_one_new_and_one_end(tmp_path, broker, listener):
@@ -290,108 +202,6 @@ def test_a_skipping_sensor_counts_its_lost_frames(tmp_path):
     )
     node.run()
     assert node.metrics.snapshot().counters["frames_lost/north"] == 3
-
-
-def written_config(tmp_path: Path, port: int) -> Path:
-    """Write the configuration file of a node whose footage never ends."""
-    film(tmp_path / "film", 40)
-    fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
-    file = tmp_path / "node.toml"
-    file.write_text(
-        f"""
-[node]
-id = "node-7"
-[[camera]]
-id = "north"
-source = "footage:film"
-fps = 20.0
-loop = true
-[model]
-path = "model.onnx"
-allow_unsigned = true
-[delivery]
-port = {port}
-backoff_max_s = 1.0
-""",
-        encoding="utf-8",
-    )
-    return file
-
-
-def started(file: Path) -> subprocess.Popen:
-    """Start ``edge run`` as its own process."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "from edge.cli import main; main()", "run", str(file)],
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-
-
-def wait_for_the_log(process: subprocess.Popen, words: bytes) -> None:
-    """Read the log of a node until it says something: with no broker to hear, that is how an alert shows."""
-    for line in process.stderr:
-        if words in line:
-            return
-    pytest.fail(f"the node ended without a word of {words!r}")
-
-
-def test_sigterm_ends_the_alerts_and_the_process_within_two_seconds(tmp_path, broker, listener):
-    """A clean stop tells the end of what was open and exits with 0."""
-    process = started(written_config(tmp_path, broker.port_mqtt5))
-    wait_until(lambda: "new" in listener.phases())
-    before_s = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    process.wait(10.0)
-    assert time.monotonic() - before_s < 2.0
-    assert process.returncode == 0
-    wait_until(lambda: "end" in listener.phases())
-    assert listener.alerts()[-1].data.ended == "stopped"
-
-
-def test_sigterm_is_as_quick_without_a_broker(tmp_path):
-    """A dead link does not hold up a stop; the undelivered alerts stay in the outbox."""
-    with socket.create_server(("127.0.0.1", 0)) as hole:
-        process = started(written_config(tmp_path, hole.getsockname()[1]))
-        wait_for_the_log(process, b"phase=new")
-        before_s = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        process.wait(10.0)
-        assert time.monotonic() - before_s < 2.0
-    with Mosquitto(tmp_path) if mosquitto_path() else embedded_broker() as broker:
-        port = getattr(broker, "port_mqtt5", broker.port)
-        heard = Listener(port)
-        file = tmp_path / "node.toml"
-        file.write_text(file.read_text().replace("port = ", f"port = {port} # was "))
-        second = started(file)
-        try:
-            wait_until(lambda: "end" in heard.phases())
-            assert heard.phases()[0] == "new"
-            assert heard.alerts()[heard.phases().index("end")].data.ended == "stopped"
-        finally:
-            second.send_signal(signal.SIGTERM)
-            second.wait(10.0)
-            heard.close()
-
-
-def test_the_alerts_of_a_killed_node_are_closed_by_the_next_run(tmp_path, broker, listener):
-    """After kill -9 the next start ends the dead run's alert with reason restarted, then raises its own."""
-    file = written_config(tmp_path, broker.port_mqtt5)
-    first = started(file)
-    wait_until(lambda: "new" in listener.phases())
-    first.kill()
-    first.wait()
-    second = started(file)
-    try:
-        wait_until(lambda: len({alert.id for alert in listener.alerts() if alert.data.phase == "new"}) == 2)
-        ends = list({alert.id: alert for alert in listener.alerts() if alert.data.phase == "end"}.values())
-        assert [end.data.ended for end in ends] == ["restarted"]
-        assert ends[0].data.alert_id == listener.alerts()[0].data.alert_id
-        once = dict.fromkeys((alert.id, alert.data.seq) for alert in listener.alerts())  # a kill may send one twice
-        numbers = [seq for _, seq in once]
-        assert numbers == sorted(set(numbers))
-    finally:
-        second.send_signal(signal.SIGTERM)
-        second.wait(10.0)
 
 
 def test_a_corrupt_outbox_is_moved_aside_and_the_service_goes_on(tmp_path, broker, listener):
