@@ -52,6 +52,8 @@ class Frame(NamedTuple):
         radiometry: what the values mean.
         ffc: True while the shutter is closed, False when the camera says it is open, None when it does not say.
         telemetry: what the carrier of a camera told of its pose with this frame.
+        scene: another number than the frame before means that the source knows of a cut: whoever was there before is gone.
+            A number and no flag, because frames are dropped under load, the first after a cut as well.
     """
 
     camera: str
@@ -62,6 +64,7 @@ class Frame(NamedTuple):
     radiometry: Radiometry = Radiometry()
     ffc: bool | None = None
     telemetry: Telemetry | None = None
+    scene: int = 0
 
     @property
     def width_px(self) -> int:

@@ -20,7 +20,7 @@ class LiveFootage:
         Args:
             footage: what to play.
             clock: paces and stamps the frames.
-            loop: start again at the end; the frames' times keep growing.
+            loop: start again at the end; the frames' times keep growing, and so does their ``scene``.
             stopping: set when the node stops, ends a wait at once.
         """
         self.camera_id = footage.camera_id
@@ -28,6 +28,7 @@ class LiveFootage:
         self._clock = clock
         self._loop = loop
         self._stopping = stopping
+        self._showings = 0
 
     def __enter__(self) -> Self:
         """Open the footage."""
@@ -56,6 +57,7 @@ class LiveFootage:
         while not self._stopping.is_set():
             first_s: float | None = None
             step_s = self._footage.nominal_step_s
+            scene, self._showings = self._showings, self._showings + 1
             for frame in self._footage:
                 first_s = frame.t_s if first_s is None else first_s
                 t_s = offset_s + frame.t_s - first_s
@@ -63,7 +65,7 @@ class LiveFootage:
                 self._clock.wait(self._stopping, max(0.0, t_s - self._clock.monotonic_s()))
                 if self._stopping.is_set():
                     return
-                yield frame._replace(seq=seq, t_s=t_s, captured_utc_s=self._clock.utc_s())
+                yield frame._replace(seq=seq, t_s=t_s, captured_utc_s=self._clock.utc_s(), scene=scene)
                 seq += 1
             if not self._loop:
                 return

@@ -61,6 +61,7 @@ class Moment(NamedTuple):
     width_px: int
     height_px: int
     telemetry: Telemetry | None = None
+    scene: int = 0
 
 
 class Pipeline:
@@ -131,7 +132,8 @@ class Pipeline:
         with self._timed("detect"):
             looks = self._looks(frame, sight)
             found = self._find(prepared, frame.t_s) if looks else ()
-        moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, frame.width_px, frame.height_px, frame.telemetry)
+        size_px = (frame.width_px, frame.height_px)
+        moment = Moment(frame.seq, frame.t_s, frame.captured_utc_s, *size_px, frame.telemetry, frame.scene)
         return self.follow(moment, found, sight=sight, shift=shift, looked=looks)
 
     def _find(self, prepared: Prepared, t_s: float) -> tuple[Detection, ...]:
@@ -164,6 +166,7 @@ class Pipeline:
         """Do the second half of ``process``: from detections, wherever they came from, to alerts."""
         sight, shift = sight or Sight(), shift or CameraShift()
         size = {"width_px": moment.width_px, "height_px": moment.height_px}
+        ended = self._cut() if self._latest is not None and moment.scene != self._latest.scene else ()
         with self._timed("track"):
             tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
         self._followed = tracks
@@ -177,7 +180,7 @@ class Pipeline:
             groups = self._groups.update(tracks, events, moment.t_s, shift, ffc=sight.ffc, ground=ground)
         with self._timed("alert"):
             told = self._alerts.update(groups, t_s=moment.t_s, captured_utc_s=moment.captured_utc_s, **size)
-            alerts = tuple(self._place(alert, moment) for alert in told)
+            alerts = (*ended, *[self._place(alert, moment) for alert in told])
         self._latest = moment
         return Result(
             camera=self.camera_id,
@@ -192,6 +195,13 @@ class Pipeline:
             alerts=alerts,
             looked=looked,
         )
+
+    def _cut(self) -> tuple[Alert, ...]:
+        """End every open alert and forget everybody: the source shows another scene, and nobody can walk from one to it."""
+        ended = self.close("left")
+        self._tracker.forget()
+        self._groups.forget()
+        return ended
 
     def close(self, reason: EndReason) -> tuple[Alert, ...]:
         """End every open alert: the node stops, or the footage is over."""

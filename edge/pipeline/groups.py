@@ -122,6 +122,13 @@ class GroupCounter:
         told = [self._tell(story, arriving.get(story.group_id, 0), t_s) for story in self._living()]
         return tuple(sorted([*told, *ended], key=lambda one: one.group_id) if ended else told)
 
+    def forget(self) -> None:
+        """Know of nobody any more, and say nothing of their end; no id is given twice."""
+        self._bonds = make_bonds(self._config)
+        self._in_metres = False
+        self._stories, self._group_of = {}, {}
+        self._company, self._homes = None, []
+
     def _stand(self, people: Sequence[Track], ground: Ground | None) -> Sequence[Track]:
         """Give where people stand for their bonds: on the plan if nearness is in metres and all their ground is known."""
         near_m = self._config.near_m

@@ -112,6 +112,11 @@ class Tracker:
             self._forget(width_px, height_px)
         return self._tracks()
 
+    def forget(self) -> None:
+        """Follow nobody any more; no id is given twice."""
+        self._bodies = Bodies()
+        self._covered_by = {}
+
     def _match(self, boxes: Boxes, t_s: float, elapsed_s: float) -> tuple[Flags, Flags]:
         """Give boxes to bodies in three rounds and return which bodies were not seen and which boxes are left.
 

@@ -59,3 +59,18 @@ def test_an_unknown_source_names_the_setting(clock, tmp_path):
     section = CameraConfig(id="a", source="carrier-pigeon:7")
     with pytest.raises(ConfigError, match=r"camera\.source = 'carrier-pigeon:7'"):
         open_source(section, clock, threading.Event(), base=tmp_path)
+
+
+def test_every_showing_is_another_scene(folder, clock):
+    """Nobody walks from the end of footage to its beginning, neither in a loop nor after it was opened again."""
+    stopping = threading.Event()
+    camera = LiveFootage(Footage(folder, fps=2.0), clock, loop=True, stopping=stopping)
+    scenes = []
+    for until in (5, 7):
+        stopping.clear()
+        with camera:
+            for frame in camera:
+                scenes.append(frame.scene)
+                if len(scenes) == until:
+                    stopping.set()
+    assert scenes == [0, 0, 0, 1, 1, 2, 2]
