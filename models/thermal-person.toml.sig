@@ -1,1 +1,1 @@
-1O0mtk2apf+tPKz/Syq24Gvkash8+te8SWWtZ1TB+L9obHga2VKmApHPM5x66JWfHkcqyHXczYHxW8++qLlNCw==
+6mLQ+V/5hDe2UeUrsye0tF4ZubqLnP8agtYQGFQeEUU33EGDRTBeoyEqmARP/nbOklQlyRdXTCgNE4KLQoacCA==

@@ -65,9 +65,9 @@ RECIPES = {
             replace(_MIXED, steps=4000, rate=7e-4, seed=6),
             _LIKE_THE_NODE,
         ),
-        thresholds={"score": 0.48, "begin": 0.6, "score_low": 0.1, "nms_iou": 0.55},
+        thresholds={"score": 0.5, "begin": 0.6, "score_low": 0.1, "nms_iou": 0.55},
         smallest_height_px=22,
-        averaged=((3, 3000), (3, 4000), (4, 2000), (4, 2000)),
+        averaged=((3, 3000), (3, 4000), (4, 2000)),
     ),
     "thermal-person-tiny": Recipe(
         begin="thermal-person",
