@@ -6,6 +6,7 @@ floats, the right and lower edge exclusive; only the wire format turns them into
 camera's own monotonic hand; ``captured_utc_s`` is the same moment on the wall. What is not known is ``None``.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -178,16 +179,12 @@ class Group(NamedTuple):
 
     Attributes:
         group_id: unique within one camera's group counter.
-        members: the confirmed tracks that are in it now, hidden ones included.
+        members: the confirmed tracks that are in it now, hidden ones included; at least one.
         count: the estimate over the window.
         count_low: lower end of the range that should hold the true number nine times out of ten.
         count_high: upper end of that range.
         count_max: the largest ``count`` so far.
-        confidence: 0..1, that the group is there at all: the belief in its surest member.
-        box: hull of the members.
-        velocity_px_s: mean motion of the members.
         first_seen_s: when the first member was first seen.
-        last_seen_s: when a member was last seen.
         zone: id of the zone it is in.
         crossing: the latest line it crossed.
         parent: id of the group it split from.
@@ -203,11 +200,7 @@ class Group(NamedTuple):
     count_low: int
     count_high: int
     count_max: int
-    confidence: float
-    box: Box
-    velocity_px_s: Point
     first_seen_s: float
-    last_seen_s: float
     zone: str | None = None
     crossing: Crossing | None = None
     parent: int | None = None
@@ -220,6 +213,30 @@ class Group(NamedTuple):
     def present(self) -> bool:
         """Whether its people are there now."""
         return self.ended is None and not self.waiting
+
+    # computed when asked for: a group is made in every frame and told in few
+
+    @property
+    def box(self) -> Box:
+        """Hull of the members."""
+        left, top, right, bottom = zip(*[one.box for one in self.members], strict=True)
+        return (min(left), min(top), max(right), max(bottom))
+
+    @property
+    def velocity_px_s(self) -> Point:
+        """Mean motion of the members."""
+        x_px_s, y_px_s = zip(*[one.velocity_px_s for one in self.members], strict=True)
+        return (math.fsum(x_px_s) / len(x_px_s), math.fsum(y_px_s) / len(y_px_s))
+
+    @property
+    def confidence(self) -> float:
+        """How probable it is that the group is there at all, 0 to 1: the belief in its surest member."""
+        return max([one.belief for one in self.members])  # animals come in herds: doubts are no odds to multiply
+
+    @property
+    def last_seen_s(self) -> float:
+        """When a member was last seen."""
+        return max([one.last_seen_s for one in self.members])
 
 
 class Alert(NamedTuple):

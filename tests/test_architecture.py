@@ -42,6 +42,7 @@ STAGES_SHARED_BELOW = {
     "bodies": "tracker",
     "passes": "tracker",
     "bonds": "groups",
+    "company": "groups",
     "counting": "groups",
     "plan": "groups",
     "rays": "geo",

@@ -196,7 +196,7 @@ def test_a_demo_shows_alerts_of_every_clip(tmp_path, capsys):
 def told_event(**changes) -> AlertEvent:
     """Make an alert as it comes over the wire."""
     track = Track(1, "person", (1.0, 2.0, 3.0, 9.0), 0.9, (0.0, 0.0), 0.0, 0.0, confirmed=True)
-    group = Group(1, (track,), 1, 1, 1, 1, 0.9, track.box, (0.0, 0.0), 0.0, 0.0)
+    group = Group(1, (track,), 1, 1, 1, 1, 0.0)
     alert = Alert("01J", 1, "new", "north", group, 53, 37, "routine", ("one person",), 0.0, 0.0, 0.0)
     event = json.loads(alert_event(alert, node="node-7", seq=1, boot_id="b", clock="ntp"))
     event["data"] |= changes

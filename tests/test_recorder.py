@@ -20,7 +20,7 @@ from edge.errors import CameraError
 from edge.metrics import Metrics
 from edge.pipeline import Pipeline
 from edge.recorder import ClipRecorder, Recorder
-from edge.records import Alert, Frame, Group, Radiometry
+from edge.records import Alert, Frame, Group, Radiometry, Track
 
 H, W = 37, 53
 ID = "01KGHZ4E80000000000000000{}"
@@ -38,7 +38,8 @@ def frame(index: int, *, dtype=np.uint16, camera="north", hz=10.0, height=H) -> 
 
 def alert(phase: str, number: int = 1, *, at_s: float = 0.0, camera="north") -> Alert:
     """Tell of a group."""
-    group = Group(number, (), 1, 1, 1, 1, 0.9, (0, 0, 1, 1), (0, 0), 0.0, 100.0 + at_s)
+    track = Track(1, "person", (0.0, 0.0, 1.0, 1.0), 0.9, (0.0, 0.0), 0.0, 100.0 + at_s, confirmed=True)
+    group = Group(number, (track,), 1, 1, 1, 1, 0.0)
     return Alert(ID.format(number), 1, phase, camera, group, W, H, "routine", (), 0.0, 0.0, 0.0)
 
 

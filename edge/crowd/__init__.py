@@ -1,8 +1,8 @@
 """Compiled passes over all people of a frame, built when the package was installed and called through ctypes.
 
 Each has a specification in Python that decides alike and runs where nothing was built: that of ``bonds.cpp`` is
-``pipeline.bonds``, that of ``bodies.cpp`` what ``pipeline.passes`` names. With ten people a frame was a hundred calls of
-numpy, which cost more than what they compute.
+``pipeline.bonds``, that of ``company.cpp`` is ``pipeline.company``, that of ``bodies.cpp`` what ``pipeline.passes`` names.
+With ten people a frame was a hundred calls of numpy, which cost more than what they compute.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ Library = ctypes.CDLL
 FORCED_BY = "EDGE_CROWD"
 """Environment variable; ``reference`` leaves the compiled passes aside (same alerts, several times slower)."""
 
-_VERSION = 4  # of the calls; a library left behind by an older installation must not be used
+_VERSION = 5  # of the calls; a library left behind by an older installation must not be used
 _WHERE = ctypes.c_void_p
 _ROWS = (_WHERE, ctypes.c_ssize_t, ctypes.c_int)
 _CALLS = {
@@ -29,6 +29,8 @@ _CALLS = {
     ),
     "edge_bonds_ties": ((_WHERE,), _WHERE),
     "edge_bonds_remembered": ((_WHERE,), ctypes.c_int),
+    # the people, how many, the ties, how many, the first of each set
+    "edge_company_firsts": ((_WHERE, ctypes.c_int, _WHERE, ctypes.c_int, _WHERE), None),
     # of all three: the bodies' rows, the size of one, how many
     # elapsed_s, share of a hidden body's velocity that is kept, the settings
     "edge_bodies_coast": ((*_ROWS, ctypes.c_double, ctypes.c_double, _WHERE), None),

@@ -68,6 +68,7 @@ class AlertRaiser:
         self._zones = {zone.id: zone for zone in zones}
         self._stories: dict[int, _Story] = {}
         self._met: dict[int, _Met] = {}
+        self._hulls: dict[int, Box] = {}  # of this frame's groups
 
     def update(
         self, groups: Sequence[Group], *, t_s: float, captured_utc_s: float, width_px: int, height_px: int
@@ -76,6 +77,7 @@ class AlertRaiser:
         size_px = (width_px, height_px)
         alerts = []
         self._meet(groups, t_s)
+        self._hulls = {}
         for group in sorted(groups, key=lambda one: (one.ended is not None, one.group_id)):
             story = self._stories.get(group.group_id)
             if group.ended is not None:
@@ -123,7 +125,14 @@ class AlertRaiser:
             return False
         young = group.parent is None and followed_s < _ALONE_S - _TIGHT_S
         told = [one for one in groups if one.group_id in self._stories and one.ended is None] if young else []
-        return not any(_walks_with(group, one) for one in told)
+        return not any(_walks_with(group, self._hull(group), one, self._hull(one)) for one in told)
+
+    def _hull(self, group: Group) -> Box:
+        """Give a group's box, found once in a frame: every young group asks for those of all that were told."""
+        found = self._hulls.get(group.group_id)
+        if found is None:
+            found = self._hulls[group.group_id] = group.box
+        return found
 
     def _raise(self, group: Group, t_s: float, captured_utc_s: float, size_px: tuple[int, int]) -> Alert:
         first_seen_utc_s = captured_utc_s - (t_s - group.first_seen_s)
@@ -229,9 +238,8 @@ _ENDINGS: dict[EndReason, str] = {
 }
 
 
-def _walks_with(group: Group, other: Group) -> bool:
-    """Tell whether somebody of one group is beside somebody of another and about as fast."""
-    mine, their = group.box, other.box
+def _walks_with(group: Group, mine: Box, other: Group, their: Box) -> bool:
+    """Tell whether somebody of one group, in box ``mine``, is beside somebody of another, and about as fast."""
     gap_px = max(mine[0] - their[2], their[0] - mine[2], mine[1] - their[3], their[1] - mine[3])
     if gap_px > _BESIDE_HEIGHTS * max(mine[3] - mine[1], their[3] - their[1]):
         return False  # nobody is taller than the hull; most groups are ruled out by this alone
@@ -257,9 +265,10 @@ def _feet_near(group: Group, box: Box, reach_px: float) -> list[Track]:
 def _sector(group: Group, before: int | None) -> int | None:
     """Eighth of the circle in which a group moves in the picture; None while it stands; sticks to the one before."""
     height_px = max((one.height_px for one in group.members), default=1.0)
-    if math.hypot(*group.velocity_px_s) < _WALKING_HEIGHTS_S * height_px:
+    x_px_s, y_px_s = group.velocity_px_s
+    if math.hypot(x_px_s, y_px_s) < _WALKING_HEIGHTS_S * height_px:
         return None
-    turn = math.atan2(group.velocity_px_s[1], group.velocity_px_s[0]) / math.tau * _SECTORS
+    turn = math.atan2(y_px_s, x_px_s) / math.tau * _SECTORS
     if before is not None:
         off = (turn - before + _SECTORS / 2) % _SECTORS - _SECTORS / 2
         if abs(off) <= 1 / 2 + _SECTOR_SLACK:

@@ -204,10 +204,11 @@ class CompiledBonds:
         if self._waited_s < _LOOK_S and ids == self._ids:
             return self._ties
         elapsed_s, self._waited_s, self._ids = self._waited_s, 0.0, ids
-        rows = array("d")
+        listed: list[float] = []
         for one in people:  # in the order of ``Person`` in bonds.cpp
-            rows.extend((one.track_id, *one.box, *one.velocity_px_s, one.last_seen_s == t_s))
-            rows.extend((group_of.get(one.track_id, 0), t_s - one.first_seen_s))
+            listed += (one.track_id, *one.box, *one.velocity_px_s, one.last_seen_s == t_s)
+            listed += (group_of.get(one.track_id, 0), t_s - one.first_seen_s)
+        rows = array("d", listed)
         gain = 1.0 - float(np.exp(-elapsed_s / _VELOCITY_S))
         count = self._core.edge_bonds_weigh(
             self._bonds, rows.buffer_info()[0], len(people), elapsed_s, gain, self._at_settings

@@ -20,19 +20,15 @@ Nothing here raises alerts or looks at pixels, and nothing is forgotten except b
 import math
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
 
 from edge.config import GroupsConfig
 from edge.pipeline.bonds import make_bonds
+from edge.pipeline.company import apart_heights, together
 from edge.pipeline.plan import on_plan
 from edge.places import Ground
-from edge.records import PERSON, Box, CameraShift, Crossing, Group, Point, RuleEvents, Track
-
-Floats = npt.NDArray[np.float64]
+from edge.records import PERSON, CameraShift, Crossing, Group, RuleEvents, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _SURE = 0.75  # the lower end of a range is reached with this probability; measured, the range then holds
@@ -53,6 +49,7 @@ class _Story:
     first_seen_s: float
     parent: int | None = None
     members: tuple[Track, ...] = ()
+    joined_s: float = 0.0
     empty_since_s: float | None = None
     zone: str | None = None
     zone_since_s: float | None = None
@@ -76,7 +73,7 @@ class GroupCounter:
         self._next_id = 1
         self._t_s: float | None = None
         self._company: tuple[tuple[int, ...], bytes, frozenset[int]] | None = None
-        self._homes: list[tuple[_Story, list[int]]] = []
+        self._homes: dict[tuple[int, ...], tuple[_Story, list[int]]] = {}
 
     def update(
         self,
@@ -112,10 +109,9 @@ class GroupCounter:
         ended = []
         if company != self._company:  # most frames change nothing, and sorting it out costs most
             self._company = company
-            ended = self._settle(_together(people, ties.tolist(), hidden), people)
-        else:
-            for story, rows in self._homes:
-                story.members = tuple([people[row] for row in rows])
+            ended = self._settle(together(people, ties, hidden), people)
+        for story, rows in self._homes.values():
+            story.members = tuple([people[row] for row in rows])
         ended += self._fade(t_s)
         self._note_events(events, t_s)
         arriving = self._arriving(tracks, people)
@@ -127,7 +123,7 @@ class GroupCounter:
         self._bonds = make_bonds(self._config)
         self._in_metres = False
         self._stories, self._group_of = {}, {}
-        self._company, self._homes = None, []
+        self._company, self._homes = None, {}
 
     def _stand(self, people: Sequence[Track], ground: Ground | None) -> Sequence[Track]:
         """Give where people stand for their bonds: on the plan if nearness is in metres and all their ground is known."""
@@ -144,27 +140,33 @@ class GroupCounter:
         return [self._stories[one] for one in sorted(self._stories)]
 
     def _settle(self, sets: list[list[int]], people: Sequence[Track]) -> list[Group]:
-        """Give every set of people a group, and return the groups that ended by that."""
-        row_of = {one.track_id: row for row, one in enumerate(people)}
+        """Give every set of people (their rows) a group, and return the groups that ended by that.
+
+        A set that was there before keeps its group: in a crowd somebody comes or goes in every frame, and most sets stay.
+        """
+        rows_of = {tuple([people[row].track_id for row in rows]): rows for rows in sets}
+        changed = [members for members in rows_of if members not in self._homes]
         claims_of: dict[int, list[int]] = {}
-        for group, index in _heirs(sets, self._group_of).items():
+        for group, index in _heirs(changed, self._group_of).items():
             claims_of.setdefault(index, []).append(group)
+        stories: dict[tuple[int, ...], _Story] = {}
         ended: list[Group] = []
-        homes, group_of = [], dict[int, int]()
-        for index, members in enumerate(sets):
-            rows = [row_of[one] for one in members]
-            claims = claims_of.get(index)
+        for index, members in enumerate(changed):
+            those = [people[row] for row in rows_of[members]]
+            claims = sorted(claims_of.get(index, ()))
             if claims:
-                story = self._stories[min(claims)]
-                ended.extend(self._merge(self._stories.pop(group), story) for group in sorted(claims)[1:])
+                story = self._stories[claims[0]]
+                ended.extend(self._merge(self._stories.pop(group), story) for group in claims[1:])
             else:
-                story = self._found([people[row] for row in rows])
-            story.members = tuple(people[row] for row in rows)
+                story = self._found(those)
             story.empty_since_s = None
-            story.first_seen_s = min(story.first_seen_s, *(one.first_seen_s for one in story.members))
-            group_of.update(dict.fromkeys(members, story.group_id))
-            homes.append((story, rows))
-        self._homes, self._group_of = homes, group_of
+            story.first_seen_s = min(story.first_seen_s, *[one.first_seen_s for one in those])
+            story.joined_s = max([one.first_seen_s for one in those])
+            stories[members] = story
+        self._homes = {
+            members: (stories.get(members) or self._homes[members][0], rows) for members, rows in rows_of.items()
+        }
+        self._group_of = {one: story.group_id for members, (story, _) in self._homes.items() for one in members}
         return ended
 
     def _found(self, members: Sequence[Track]) -> _Story:
@@ -186,7 +188,7 @@ class GroupCounter:
 
     def _resumes(self, story: _Story, newcomers: Sequence[Track]) -> bool:
         reach = self._config.leave_distance_heights
-        return any(_apart(one, old) <= reach for one in newcomers for old in story.members)
+        return any(apart_heights(one, old) <= reach for one in newcomers for old in story.members)
 
     def _merge(self, younger: _Story, older: _Story) -> Group:
         older.crossed.update(younger.crossed)
@@ -199,7 +201,7 @@ class GroupCounter:
         if len(self._homes) == len(self._stories):
             return []
         ended = []
-        occupied = {story.group_id for story, _ in self._homes}
+        occupied = {story.group_id for story, _ in self._homes.values()}
         for story in self._living():
             if story.group_id in occupied:
                 continue
@@ -271,13 +273,6 @@ class GroupCounter:
         return story.told
 
 
-def _apart(one: Track, other: Track) -> float:
-    """Distance between the feet of two people in heights of the taller one."""
-    return math.hypot(one.foot_px[0] - other.foot_px[0], one.foot_px[1] - other.foot_px[1]) / max(
-        one.height_px, other.height_px, 1.0
-    )
-
-
 def _bounds(story: _Story, arriving: int, t_s: float) -> tuple[int, int, int]:
     """Count how many there are now, and bound it from below and from above.
 
@@ -289,7 +284,7 @@ def _bounds(story: _Story, arriving: int, t_s: float) -> tuple[int, int, int]:
     beliefs = [one.belief for one in members]
     counted = sum([belief >= _DOUBTED for belief in beliefs])
     there = [belief for one, belief in zip(members, beliefs, strict=True) if not one.leaving]
-    gathers = t_s - story.first_seen_s < _GATHERS_S or t_s - max([one.first_seen_s for one in members]) < _ARRIVED_S
+    gathers = t_s - story.first_seen_s < _GATHERS_S or t_s - story.joined_s < _ARRIVED_S
     more = max(len(members) - counted, arriving, int(gathers))
     return max(counted, 1), _at_least(there, _SURE), counted + more
 
@@ -314,60 +309,6 @@ def _at_least(chances: Sequence[float], sure: float) -> int:
     return certain
 
 
-class _Sets:
-    """Disjoint sets of ids; each is named by its lowest."""
-
-    def __init__(self, ids: Iterable[int]) -> None:
-        self._root = {one: one for one in ids}
-
-    def find(self, one: int) -> int:
-        root = self._root
-        while root[one] != one:
-            root[one] = root[root[one]]
-            one = root[one]
-        return one
-
-    def join(self, left: int, right: int) -> None:
-        first, second = sorted((self.find(left), self.find(right)))
-        self._root[second] = first
-
-    def all(self) -> list[list[int]]:
-        sets: dict[int, list[int]] = {}
-        for one in self._root:
-            sets.setdefault(self.find(one), []).append(one)
-        return [sorted(sets[one]) for one in sorted(sets)]
-
-
-def _together(people: Sequence[Track], ties: Sequence[Sequence[int]], hidden: Container[int]) -> list[list[int]]:
-    """Join tied people into sets of ids; each ordered, and ordered by their first.
-
-    Somebody hidden belongs to a set but holds no two together: where they are is a guess, and two parts of a group that
-    walk away from each other must not stay one because of a person last seen between them.
-    """
-    by_id = {one.track_id: one for one in people}
-    sets = _Sets(by_id)
-    beside: dict[int, list[int]] = {}
-    loose = []
-    for left, right in ties:
-        if left in hidden and right in hidden:
-            loose.append((left, right))
-        elif left in hidden or right in hidden:
-            one, other = (left, right) if left in hidden else (right, left)
-            beside.setdefault(one, []).append(other)
-        else:
-            sets.join(left, right)
-    for one, others in sorted(beside.items()):
-        _, nearest = min((_apart(by_id[one], by_id[other]), other) for other in others)
-        sets.join(one, nearest)
-    placed = set(beside)
-    for left, right in sorted(loose):
-        if left not in placed or right not in placed:
-            sets.join(left, right)
-            if left in placed or right in placed:
-                placed.update((left, right))
-    return sets.all()
-
-
 def _heirs(sets: Sequence[Sequence[int]], group_of: dict[int, int]) -> dict[int, int]:
     """Find for each group the set that carries it on: the one with most of its people, else the one with the oldest."""
     best: dict[int, tuple[int, int, int]] = {}
@@ -381,24 +322,15 @@ def _heirs(sets: Sequence[Sequence[int]], group_of: dict[int, int]) -> dict[int,
 
 
 def _render(story: _Story, counts: tuple[int, int, int]) -> Group:
-    # plain loops: a group is a handful, and numpy costs more to call than they do
-    members, (count, low, high) = story.members, counts
-    left, top, right, bottom = zip(*[one.box for one in members], strict=True)
-    x_px_s, y_px_s = zip(*[one.velocity_px_s for one in members], strict=True)
-    velocity: Point = (math.fsum(x_px_s) / len(members), math.fsum(y_px_s) / len(members))
-    hull: Box = (min(left), min(top), max(right), max(bottom))
+    count, low, high = counts
     return Group(
         group_id=story.group_id,
-        members=members,
+        members=story.members,
         count=count,
         count_low=low,
         count_high=high,
         count_max=story.count_max,
-        confidence=max([one.belief for one in members]),  # animals come in herds: doubts are no odds to multiply
-        box=hull,
-        velocity_px_s=velocity,
         first_seen_s=story.first_seen_s,
-        last_seen_s=max([one.last_seen_s for one in members]),
         zone=story.zone,
         crossing=story.crossing,
         parent=story.parent,

@@ -138,7 +138,7 @@ def group_at(foot: tuple[float, float]) -> Group:
     """Make a group of one that walks."""
     x, y = foot
     one = Track(1, "person", (x - 5, y - 30, x + 5, y), 0.9, (4.0, 2.0), 0.0, 5.0, confirmed=True)
-    return Group(1, (one,), 1, 1, 1, 1, 0.9, one.box, one.velocity_px_s, 0.0, 5.0)
+    return Group(1, (one,), 1, 1, 1, 1, 0.0)
 
 
 def told_of(told: Telemetry | None, geo: Geo, foot: tuple[float, float]) -> bool:

@@ -37,19 +37,18 @@ def quick_config(folder: Path, port: int = 1, **settings: Any) -> DeliveryConfig
 
 def make_alert(number: int = 1, rev: int = 1, phase: Phase = "new", **group: Any) -> Alert:
     """Make an alert of a group of nine on a frame of odd, non-square size; ``number`` gives its id."""
-    track = Track(12, "person", (131.0, 141.0, 138.5, 182.25), 0.88125, (0.1, -4.0), 1.0, 4.4, confirmed=True)
+    first, second = (
+        Track(one, "person", box, 0.88125, (0.1, -4.0), 1.0, 4.4, confirmed=True, belief=0.93)
+        for one, box in ((12, (131.0, 141.0, 138.5, 182.25)), (13, (195.0, 130.0, 202.0, 171.0)))
+    )
     state: dict[str, Any] = {
         "group_id": number,
-        "members": (track,),
+        "members": (first, second),
         "count": 9,
         "count_low": 8,
         "count_high": 10,
         "count_max": 9,
-        "confidence": 0.93,
-        "box": (131.0, 130.0, 202.0, 182.25),
-        "velocity_px_s": (0.1, -4.0),
         "first_seen_s": 1.0,
-        "last_seen_s": 4.4,
         "zone": "meadow",
         "crossing": Crossing("border", "northward", 4),
     }

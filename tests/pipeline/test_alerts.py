@@ -17,10 +17,10 @@ BORDER = LineConfig(id="border", points=((0.5, 0.9), (0.5, 0.1)), to_right="east
 
 
 def group(t_s: float, **changed: object) -> Group:
-    """Make a group of one that was first seen at 0 and is seen now."""
+    """Make a group of one that was first seen at 0 and is seen now; what is no word of a group changes its only member."""
     track = Track(1, "person", (10.0, 10.0, 20.0, 50.0), 0.9, (10.0, 0.0), 0.0, t_s, confirmed=True)
-    plain = Group(1, (track,), 1, 1, 1, 1, 0.9, track.box, (10.0, 0.0), 0.0, t_s)
-    return plain._replace(**changed)
+    of_track = {name: changed.pop(name) for name in set(changed) - set(Group._fields)}
+    return Group(1, (track._replace(**of_track),), 1, 1, 1, 1, 0.0)._replace(**changed)
 
 
 def tell(raiser: AlertRaiser, t_s: float, *groups: Group) -> tuple[Alert, ...]:
@@ -139,12 +139,12 @@ def test_nobody_is_told_while_nobody_is_seen() -> None:
 def test_the_end_names_its_reason_and_the_group_it_joined() -> None:
     """A merge says into whose alert; the story is closed."""
     one = raiser()
-    elsewhere = Track(2, "person", (200.0, 10.0, 210.0, 50.0), 0.9, (10.0, 0.0), 0.0, 0.0, confirmed=True)
-    other = {"group_id": 2, "members": (elsewhere,)}
-    told = [
-        alert for step in range(5) for alert in tell(one, 0.5 * step, group(0.5 * step), group(0.5 * step, **other))
-    ]
-    (end,) = tell(one, 3.0, group(3.0), group(3.0, **other, ended="merged", merged_into=1))
+
+    def apart(t_s: float, **changed: object) -> Group:
+        return group(t_s, group_id=2, box=(200.0, 10.0, 210.0, 50.0), **changed)
+
+    told = [alert for step in range(5) for alert in tell(one, 0.5 * step, group(0.5 * step), apart(0.5 * step))]
+    (end,) = tell(one, 3.0, group(3.0), apart(3.0, ended="merged", merged_into=1))
     assert (end.phase, end.rev, end.merged_into) == ("end", 2, told[0].alert_id)
     assert end.alert_id == told[1].alert_id
     assert one.close("stopped", t_s=4.0, captured_utc_s=1e9 + 4.0, **SIZE)[0].alert_id == told[0].alert_id
@@ -165,13 +165,9 @@ def test_whoever_follows_a_told_group_at_its_pace_is_not_told_alone(behind_heigh
     one = raiser()
     run(one, 2.0)
     x0 = 10.0 - 40.0 * behind_heights
-    follower = (Track(2, "person", (x0, 10.0, x0 + 10.0, 50.0), 0.9, (10.0, 0.0), 2.0, 2.0, confirmed=True),)
+    follower = {"group_id": 2, "first_seen_s": 2.0, "box": (x0, 10.0, x0 + 10.0, 50.0)}
     times = [2.5 + 0.5 * step for step in range(17)]
-    told = [
-        alert
-        for t_s in times
-        for alert in tell(one, t_s, group(t_s), group(t_s, group_id=2, first_seen_s=2.0, members=follower))
-    ]
+    told = [alert for t_s in times for alert in tell(one, t_s, group(t_s), group(t_s, **follower))]
     assert [(alert.phase, alert.captured_utc_s - 1e9) for alert in told] == [("new", told_at_s)]
 
 
@@ -227,7 +223,7 @@ def test_a_constant_time_offset_changes_nothing_but_times(offset_s: float) -> No
 def test_a_group_of_which_it_is_doubtful_that_anybody_is_there_is_told_once_it_is_probable() -> None:
     """A cow's back that now and then looks like a person waits; min_confidence 0 tells it at once."""
     careful, bold = raiser(min_confidence=0.6), raiser(min_confidence=0.0)
-    assert run(careful, 5.0, confidence=0.4) == []
-    (alert,) = tell(careful, 5.5, group(5.5, confidence=0.7))
+    assert run(careful, 5.0, belief=0.4) == []
+    (alert,) = tell(careful, 5.5, group(5.5, belief=0.7))
     assert alert.phase == "new"
-    assert run(bold, 5.0, confidence=0.4)[0].captured_utc_s == 1e9 + 1.5
+    assert run(bold, 5.0, belief=0.4)[0].captured_utc_s == 1e9 + 1.5

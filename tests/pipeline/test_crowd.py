@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from edge import crowd
 from edge.config import GroupsConfig, TrackerConfig
 from edge.pipeline.bonds import Bonds, CompiledBonds, make_bonds
+from edge.pipeline.company import together
 from edge.pipeline.tracker import Tracker
 from edge.records import CameraShift, Detection, Track
 
@@ -64,6 +65,25 @@ def test_compiled_bonds_are_their_specification(seed, people, hold_s, leave_dist
         assert found.tolist() == expected.tolist()
         assert len(compiled) == len(plain)
         before_s = t_s
+
+
+@needs_core
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), people=st.sampled_from([0, 1, 2, 6, 20]), hidden=st.sampled_from([0.0, 0.2, 0.7])
+)
+def test_compiled_company_is_its_specification(seed, people, hidden):
+    """Whoever is tied to whom and out of sight, at equal distances too: the same sets in the same order."""
+    dice = np.random.default_rng(seed)
+    ((_, tracks),) = walk(dice, people, 1)
+    ids = [one.track_id for one in tracks]
+    pairs = [(low, high) for low in ids for high in ids if low < high and dice.random() < 0.2]
+    ties = np.array(dice.permutation(pairs), np.int64).reshape(-1, 2)
+    out_of_sight = frozenset(one for one in ids if dice.random() < hidden)
+    found = together(tracks, ties, out_of_sight)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(crowd.FORCED_BY, "reference")
+        assert found == together(tracks, ties, out_of_sight)
 
 
 @st.composite
