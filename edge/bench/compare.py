@@ -17,7 +17,7 @@ _FPS = 9.0
 _MULTIPLE_PX = 32
 _WARM_UP = 10
 _NUMPY_EVERY = 10  # it is a hundred times slower: the others must not wait for it
-_WEIGHT, _BACKGROUND_WEIGHT = 0.1, 13  # at 9 frames/s
+_WEIGHT, _BACKGROUND_WEIGHT = 0.1, 14  # at 9 frames/s
 
 Advance = Callable[[int, int | None], None]
 

@@ -180,8 +180,8 @@ class OpenCvComposition:
         cv2.accumulateWeighted(self._distance, self._deviation, weight / WEIGHT_ONE, mask=self._resting)
         moving = cv2.countNonZero(self._moves)
         if moving:
-            cv2.accumulateWeighted(self._cells, self._ground, (weight >> 2) / WEIGHT_ONE, mask=self._moves)
-            cv2.accumulateWeighted(self._distance, self._deviation, (weight >> 3) / WEIGHT_ONE, mask=self._moves)
+            cv2.accumulateWeighted(self._cells, self._ground, weight / 4 / WEIGHT_ONE, mask=self._moves)
+            cv2.accumulateWeighted(self._distance, self._deviation, weight / 8 / WEIGHT_ONE, mask=self._moves)
         if 8 * moving > self._moves.size:
             np.copyto(self._ground, self._cells)
         return moving

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from edge.config import GateConfig
 from edge.records import MOTION_TILE_PX, Motion, Track
 
+_LASTS_S = 0.1  # two frames of a slow camera; noise that a fast one smooths over time fills several
+_TIGHT_S = 1e-4
+
 
 class MotionGate:
     """The gate of one fixed camera."""
@@ -28,8 +31,8 @@ class MotionGate:
         self._looked_t_s = -math.inf
         self._looked_at_all_t_s = -math.inf
         self._moved_t_s: npt.NDArray[np.float64] = np.full((0, 0), -math.inf)
+        self._begun_t_s = self._moved_t_s
         self._all = True
-        self._moved_before = False
 
     def opens(self, motion: Motion, t_s: float, *, followed: bool) -> bool:
         """Decide whether the model looks at this frame.
@@ -44,11 +47,8 @@ class MotionGate:
             self._warm_until_s = self._open_until_s
         if self._moved_t_s.shape != motion.tiles.shape:
             self._moved_t_s = np.full(motion.tiles.shape, -math.inf)
-        if motion.moving:
-            self._moved_t_s[motion.tiles > 0] = t_s
-        # one cell in one frame is the noise of a sensor with twenty thousand of them: looked at, but nothing to wait for
-        lasts = motion.moving > 1 or (motion.moving > 0 and self._moved_before)
-        self._moved_before = motion.moving > 0
+            self._begun_t_s = np.full(motion.tiles.shape, -math.inf)
+        lasts = motion.moving > 0 and self._lasts(motion.tiles, t_s)
         if lasts or motion.renewed or followed:
             self._open_until_s = max(self._open_until_s, t_s + self._config.hold_s)
         rests = t_s > self._open_until_s and t_s - self._looked_t_s < self._config.look_every_s
@@ -60,6 +60,18 @@ class MotionGate:
         if self._all:
             self._looked_at_all_t_s = t_s
         return True
+
+    def _lasts(self, tiles: npt.NDArray[np.uint8], t_s: float) -> bool:
+        """Note where something moves, and tell whether it goes on, or is larger than a cell.
+
+        One cell now and then, here and there, is the noise of a sensor with twenty thousand of them: looked at in that
+        frame, but nothing to wait for, or at 30 frames/s one spark in a second would keep the gate open.
+        """
+        moves = tiles > 0
+        begins = moves & (t_s - self._moved_t_s > self._config.hold_s)
+        self._begun_t_s[begins] = t_s
+        self._moved_t_s[moves] = t_s
+        return bool((moves & ((tiles > 1) | (t_s - self._begun_t_s > _LASTS_S - _TIGHT_S))).any())
 
     def wants(self, window: tuple[int, int, int, int], t_s: float, tracks: Sequence[Track]) -> bool:
         """Decide whether a part of a frame that the gate opens for is looked at.

@@ -60,7 +60,7 @@ void film(int height, int width, int style, int padding, bool upside_down) {
                 frame % 2 ? &faults : &none, &camera, equaliser);
     add(levels.get(), area);
     add(cells.get(), cell_count * sizeof(int32_t));
-    edge_watch(cells.get(), ground.get(), deviation.get(), cell_rows, cell_columns, 512, 40 + frame, moves.get(),
+    edge_watch(cells.get(), ground.get(), deviation.get(), cell_rows, cell_columns, 512, 40 + frame, 512, moves.get(),
                tiles.get(), &background);
     add(ground.get(), cell_count * sizeof(int32_t));
     add(tiles.get(), tile_count);

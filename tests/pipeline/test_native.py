@@ -111,7 +111,11 @@ def test_the_native_core_is_the_specification(frames, low_share, high_share, min
     st.tuples(st.integers(1, 70), st.integers(1, 150)),
     st.integers(0, 2**32 - 1),
     st.sampled_from([np.uint8, np.uint16]),
-    st.lists(st.tuples(st.sampled_from([0, 3, 400, 60000]), st.integers(0, 1024)), min_size=2, max_size=8),
+    st.lists(
+        st.tuples(st.sampled_from([0, 3, 400, 60000]), st.integers(0, 1024), st.integers(0, 1023)),
+        min_size=2,
+        max_size=8,
+    ),
     st.integers(1, 2000),
 )
 def test_the_native_background_is_the_specification(size, seed, depth, changes, floor):
@@ -122,13 +126,13 @@ def test_the_native_background_is_the_specification(size, seed, depth, changes, 
     grounds = [new_background(cells_shape(*size)) for _ in twins]
     top = np.iinfo(depth).max
     pixels = dice.integers(0, top, size)
-    for change, weight in changes:
+    for change, weight, rounding in changes:
         pixels = np.clip(pixels + dice.integers(-change, change + 1, size), 0, top)
         pixels[: size[0] // 3, : size[1] // 4] = dice.integers(0, top)
         found = []
         for twin, ground in zip(twins, grounds, strict=True):
             twin.expose(pixels.astype(depth), np.empty(size, np.uint8), weight=1.0, learn=True)
-            found.append(twin.watch(ground, floor=floor, weight=weight))
+            found.append(twin.watch(ground, floor=floor, weight=weight, rounding=rounding))
         one, other = grounds
         assert found[0] == found[1] == one.tiles.sum()
         assert np.array_equal(one.ground, other.ground)

@@ -35,8 +35,8 @@ EDGE_INLINE int32_t common_offset(const int32_t* __restrict cells, const int32_t
 
 // One row of cells: which move, into tiles; then learn. Returns how many move.
 EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict ground, int32_t* __restrict deviation,
-                          int columns, int32_t offset, int32_t floor, int32_t weight, uint8_t* __restrict moves,
-                          int64_t& deviations) {
+                          int columns, int32_t offset, int32_t floor, int32_t weight, int32_t rounding,
+                          uint8_t* __restrict moves, int64_t& deviations) {
   int moving = 0;
   int64_t sum = 0;  // of deviations in 64ths
   for (int cell = 0; cell < columns; ++cell) {
@@ -48,10 +48,10 @@ EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict g
     moves[cell] = static_cast<uint8_t>(move);
     moving += move;
     const int32_t bounded = size < 4 * usual + floor ? size : 4 * usual + floor;
-    const int32_t deviation_weight = move ? weight >> 3 : weight, ground_weight = move ? weight >> 2 : weight;
-    const int32_t learnt = usual + ((clipped(bounded - usual, kStepMost) * deviation_weight + 512) >> 10);
+    const int32_t wider = clipped(bounded - usual, kStepMost), farther = clipped(apart, kStepMost);
+    const int32_t learnt = usual + (((move ? wider >> 3 : wider) * weight + rounding) >> 10);
     deviation[cell] = learnt;
-    ground[cell] += offset + ((clipped(apart, kStepMost) * ground_weight + 512) >> 10);
+    ground[cell] += offset + (((move ? farther >> 2 : farther) * weight + rounding) >> 10);
     sum += learnt >> 6;
   }
   deviations += sum << 6;

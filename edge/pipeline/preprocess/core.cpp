@@ -361,7 +361,7 @@ EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, LevelOf leve
 
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 4; }
+EDGE_PUBLIC int edge_version() { return 5; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,
@@ -411,8 +411,8 @@ EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t strid
 
 // Compares a frame's cells with the background, counts the cells that move in each tile, and learns.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_watch(const int32_t* cells, int32_t* ground, int32_t* deviation, int rows,
-                                            int columns, int floor, int weight, uint8_t* moves, uint8_t* tiles,
-                                            Background* background) {
+                                            int columns, int floor, int weight, int rounding, uint8_t* moves,
+                                            uint8_t* tiles, Background* background) {
   const int count = rows * columns;
   const int64_t usual = kFactor * background->deviation_mean;
   const int32_t most = usual > floor ? static_cast<int32_t>(usual) : floor;
@@ -422,7 +422,8 @@ EDGE_PUBLIC EDGE_DISPATCHED void edge_watch(const int32_t* cells, int32_t* groun
   int64_t moving = 0, deviations = 0;
   for (int row = 0; row < rows; ++row) {
     const ptrdiff_t at = static_cast<ptrdiff_t>(row) * columns;
-    const int moved = watch_row(cells + at, ground + at, deviation + at, columns, offset, floor, weight, moves, deviations);
+    const int moved = watch_row(cells + at, ground + at, deviation + at, columns, offset, floor, weight, rounding, moves,
+                                deviations);
     moving += moved;
     if (moved == 0) continue;
     uint8_t* of_row = tiles + static_cast<ptrdiff_t>(row / kTile) * tile_columns;

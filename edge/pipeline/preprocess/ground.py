@@ -21,7 +21,7 @@ from edge.pipeline.preprocess.kernels import (
 from edge.records import Frame, Motion
 
 _MEMORY_S = 8.0  # shorter: who crawls becomes ground before leaving the cell; longer: drift looks like motion
-_LEARN_EVERY_S = 0.1  # at high frame rates a single frame's weight would be lost in rounding
+_STRIDE = 633  # the golden ratio of 1024: the roundings of successive frames lie far apart and average out soon
 _FLOOR = 2.0  # counts or levels, of a cell's mean: whatever a quiet cell's deviation, less is no motion
 
 
@@ -39,6 +39,7 @@ class Ground:
         self._layout: tuple[tuple[int, ...], int] | None = None
         self._learnt_t_s = -math.inf
         self._learnt = 0
+        self._weight_left = 0.0
         self._was_shut = False
 
     def update(self, frame: Frame, *, ffc: bool) -> Motion | None:
@@ -64,13 +65,24 @@ class Ground:
         opened, self._was_shut = self._was_shut, False
         if opened:
             np.multiply(cells, FINENESS, out=self._background.ground)
-        weight = 0
-        since_s = frame.t_s - self._learnt_t_s
-        if since_s >= _LEARN_EVERY_S:
-            self._learnt += 1
-            usual = round(WEIGHT_ONE * -math.expm1(-since_s / _MEMORY_S))
-            weight = max(1, usual, WEIGHT_ONE // self._learnt)  # the mean of all, until there are enough of them
-            self._learnt_t_s = frame.t_s
         floor = round(_FLOOR * CELL_PX * CELL_PX * FINENESS)
-        moving = self._kernels.watch(self._background, floor=floor, weight=weight)
+        weight = self._weight(frame.t_s)
+        rounding = self._learnt * _STRIDE % WEIGHT_ONE
+        moving = self._kernels.watch(self._background, floor=floor, weight=weight, rounding=rounding)
         return Motion(moving, opened or self._background.renewed, self._background.tiles)
+
+    def _weight(self, t_s: float) -> int:
+        """Weigh a frame by the time since the one before, in 1024ths; what is cut off is kept for the next one.
+
+        Every frame is learnt: of a stream that repeats every third picture (and of a clip played in a circle) a choice of
+        frames would show some noises only, and the others would be motion for ever.
+        """
+        since_s, self._learnt_t_s = max(t_s - self._learnt_t_s, 0.0), t_s
+        self._learnt += 1
+        usual = -math.expm1(-since_s / _MEMORY_S)
+        wanted = (
+            WEIGHT_ONE * max(usual, 1 / self._learnt) + self._weight_left
+        )  # the mean of all, until there are enough
+        weight = min(int(wanted), WEIGHT_ONE)
+        self._weight_left = wanted - weight
+        return weight

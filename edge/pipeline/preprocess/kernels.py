@@ -159,7 +159,7 @@ class Kernels(Protocol):
             learn: False: limits and curve stay (the first frame sets them all the same).
         """
 
-    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+    def watch(self, background: Background, *, floor: int, weight: int, rounding: int) -> int:
         """Compare the latest cells with a background, write ``background.tiles``, and learn.
 
         In whole numbers, of 256ths of a count, with ``>>`` rounding down:
@@ -167,15 +167,16 @@ class Kernels(Protocol):
         - all cells may have moved together (drift, a shutter): their common offset is the mean of all differences, each
           clipped at 7 times the mean deviation (``background.deviation_mean``), or at ``floor`` where that is more;
         - a cell moves when what is left of its difference is more than 7 times its own mean deviation and than ``floor``;
-        - ``ground += offset + (difference * weight + 512 >> 10)``, ``deviation += (min(|difference|, 4 * deviation +
-          floor) - deviation) * weight + 512 >> 10``, steps clipped at ``STEP_MOST``; where a cell moves, a quarter of the
-          weight for the ground and an eighth for the deviation, rounded down: whoever passes by is hardly learnt;
+        - ``ground += offset + (difference * weight + rounding >> 10)``, ``deviation += (min(|difference|, 4 * deviation +
+          floor) - deviation) * weight + rounding >> 10``, steps clipped at ``STEP_MOST``; where a cell moves, a quarter of
+          the step for the ground and an eighth for the deviation, rounded down: whoever passes by is hardly learnt;
         - where more than an eighth of the cells move, the picture is another one: ground is set to it.
 
         Args:
             background: of the cells' shape.
             floor: least difference that counts as motion.
             weight: of this frame against those before, 0..1024.
+            rounding: 0..1023, another one for every frame: steps of less than a whole number then come true on average.
 
         Returns:
             How many cells move.

@@ -27,7 +27,7 @@ from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 4  # of the call; a library left behind by an older installation must not be used
+_VERSION = 5  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
@@ -38,7 +38,8 @@ _EXPOSE = (
 )
 _WATCH = (
     *(_WHERE, _WHERE, _WHERE, ctypes.c_int, ctypes.c_int),  # the cells, the ground, the deviation, rows, columns
-    *(ctypes.c_int, ctypes.c_int, _WHERE, _WHERE, _WHERE),  # floor, weight, scratch, the tiles, the background's state
+    *(ctypes.c_int, ctypes.c_int, ctypes.c_int),  # floor, weight, rounding
+    *(_WHERE, _WHERE, _WHERE),  # scratch, the tiles, the background's state
 )
 _FAULTS = 3  # words of ``Faults`` in core.cpp
 _DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
@@ -169,7 +170,7 @@ class NativeKernels:
             repeats=repeats == 1,
         )
 
-    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+    def watch(self, background: Background, *, floor: int, weight: int, rounding: int) -> int:
         """Compare the latest cells with a background and learn."""
         rows, columns = background.ground.shape
         if background is not self._background:
@@ -182,7 +183,7 @@ class NativeKernels:
         ground, deviation, tiles = self._at_background
         self._watch_cells(
             *(self._at_both[self._turn], ground, deviation, rows, columns),
-            *(floor, weight, self._at_moves, tiles, self._at_state),
+            *(floor, weight, rounding, self._at_moves, tiles, self._at_state),
         )
         background.deviation_mean, moving, renewed = self._state.tolist()
         background.renewed = renewed == 1

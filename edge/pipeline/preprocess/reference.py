@@ -95,7 +95,7 @@ class ReferenceKernels:
             repeats=self._sum_cells(pixels) if self._watch else False,
         )
 
-    def watch(self, background: Background, *, floor: int, weight: int) -> int:
+    def watch(self, background: Background, *, floor: int, weight: int, rounding: int) -> int:
         """Compare the latest cells with a background and learn."""
         assert self.cells is not None, "made without watch"
         apart = self.cells.astype(np.int64) * FINENESS - background.ground
@@ -105,8 +105,8 @@ class ReferenceKernels:
         usual = background.deviation.astype(np.int64)
         moving = np.abs(apart) > np.maximum(FACTOR * usual, floor)
         bounded = np.minimum(np.abs(apart), 4 * usual + floor)
-        background.deviation += _learnt(bounded - usual, np.where(moving, weight >> 3, weight))
-        background.ground += offset + _learnt(apart, np.where(moving, weight >> 2, weight))
+        background.deviation += _learnt(bounded - usual, np.where(moving, 3, 0), weight, rounding)
+        background.ground += offset + _learnt(apart, np.where(moving, 2, 0), weight, rounding)
         background.deviation_mean = int((background.deviation >> 6).sum(dtype=np.int64) << 6) // apart.size
         across = np.add.reduceat(moving.astype(np.uint8), np.arange(0, moving.shape[1], TILE_CELLS), axis=1)
         np.add.reduceat(across, np.arange(0, moving.shape[0], TILE_CELLS), axis=0, out=background.tiles)
@@ -169,8 +169,8 @@ def mended(pixels: Pixels, dead: Spots) -> Pixels:
     return whole
 
 
-def _learnt(step: npt.NDArray[np.int64], weight: npt.NDArray[np.int64]) -> Cells:
-    return ((np.clip(step, -STEP_MOST, STEP_MOST) * weight + 512) >> 10).astype(np.int32)
+def _learnt(step: npt.NDArray[np.int64], halvings: npt.NDArray[np.int64], weight: int, rounding: int) -> Cells:
+    return (((np.clip(step, -STEP_MOST, STEP_MOST) >> halvings) * weight + rounding) >> 10).astype(np.int32)
 
 
 def _histogram(sampled: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.int64]]:
