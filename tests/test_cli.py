@@ -126,8 +126,8 @@ def test_detect_writes_coco_results_with_file_names(tmp_path):
     assert [(entry["file_name"], entry["bbox"], entry["score"], entry["counted"]) for entry in entries] == [
         (name, box, score, False)
         for name in ("a.png", "b.tiff")
-        for box, score in (([20.0, 30.0, 20.0, 50.0], 0.45), ([60.0, 30.0, 20.0, 50.0], 0.4))
-    ]
+        for box, score in (([10.0, 15.0, 10.0, 25.0], 0.45), ([30.0, 15.0, 10.0, 25.0], 0.4))
+    ]  # half of what the model said: so small a picture is enlarged twice
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,13 @@ def drone_at(flown_s: float) -> tuple[float, float]:
     return HOME.to_degrees(SPEED_M_S * flown_s, 0.0)
 
 
+def _native(folder: Path) -> Path:
+    """Write the configuration that shows the model the pictures as they are: its boxes are fixed in what it is given."""
+    file = folder / "native.toml"
+    file.write_text("[model]\ninput_scale = 1.0\n")
+    return file
+
+
 def people_at(flown_s: float) -> dict[str, float]:
     """Give where the people in the picture stand, by trigonometry alone."""
     focal_px = SIZE[0] / 2 / math.tan(math.radians(HFOV_DEG) / 2)
@@ -91,7 +98,7 @@ def test_a_live_feed_gives_positions_and_a_health_that_counts_the_damage(tmp_pat
         config = Config(
             node=NodeConfig(id="node-7"),
             camera=(CameraConfig(id="drone", source=f"udp://127.0.0.1:{port}", moving=True),),
-            model=ModelConfig(allow_unsigned=True),
+            model=ModelConfig(allow_unsigned=True, input_scale=1.0),
             delivery=DeliveryConfig(port=broker.port_mqtt5, health_every_s=1.0),
         )
         listener, stopping = Listener(broker.port_mqtt5), threading.Event()
@@ -136,7 +143,21 @@ def test_a_recorded_stream_is_replayed_with_its_positions(tmp_path, name, capsys
     (tmp_path / name).write_bytes(show.film(80))
     model = fixed_model(tmp_path, "boxes", {"boxes": TWO_PEOPLE})
     lines = tmp_path / "alerts.jsonl"
-    assert edge("replay", tmp_path / name, "--model", model, "--allow-unsigned", "--alerts", lines, "--json") == 0
+    assert (
+        edge(
+            "replay",
+            tmp_path / name,
+            "--model",
+            model,
+            "--allow-unsigned",
+            "-c",
+            _native(tmp_path),
+            "--alerts",
+            lines,
+            "--json",
+        )
+        == 0
+    )
     (clip,) = json.loads(capsys.readouterr().out)["clips"]
     assert clip["telemetry"] == {"read": 79, "refused": 1, "why": "the checksum is wrong"}
     alerts = [json.loads(line)["data"] for line in lines.read_text().splitlines()]

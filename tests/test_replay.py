@@ -76,7 +76,7 @@ def test_tracks_are_motchallenge_text(film, model, tmp_path):
     rows = [line.split(",") for line in file.read_text().splitlines()]
     assert all(len(row) == 10 and row[7:] == ["-1", "-1", "-1"] for row in rows)
     assert int(rows[-1][0]) == 40
-    assert [float(value) for value in rows[-2][2:6]] == pytest.approx([20, 30, 20, 50], abs=0.5)
+    assert [float(value) for value in rows[-2][2:6]] == pytest.approx([10, 15, 10, 25], abs=0.5)  # enlarged
 
 
 def test_the_view_is_a_film_of_every_frame(film, model, tmp_path):

@@ -3,12 +3,15 @@
 import json
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.commands.options import JsonOption, ModelOption, command_line
 from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.pipeline.manifest import Manifest
 
 app = command_line()
 
@@ -23,7 +26,9 @@ def reach(
     pitch: Annotated[
         float, typer.Option(min=1.0, max=50.0, help="... and the sensor's pixel pitch, micrometres.")
     ] = 12.0,
-    scale: Annotated[float, typer.Option(min=0.25, max=4.0, help="model.input_scale.")] = 1.0,
+    scale: Annotated[
+        float | None, typer.Option(min=0.25, max=4.0, help="model.input_scale; default: auto, as the node.")
+    ] = None,
     mount: Annotated[float, typer.Option(min=0.5, max=500.0, help="Height over the ground, m.")] = 6.0,
     tilt: Annotated[float, typer.Option(min=-90.0, max=90.0, help="How far it looks down, degrees.")] = 5.0,
     model: ModelOption = None,
@@ -33,13 +38,15 @@ def reach(
 
     Example: edge reach --width 640 --focal 14
     """
+    from edge.pipeline.preprocess.scaling import scale_to_fill
     from edge.reach import PEOPLE_M, View, blind_m, hfov_of
 
     if (hfov is None) == (focal is None):
         raise ConfigError("name the lens: either --hfov, or --focal (with --pitch)")
     wide_deg = hfov if hfov is not None else hfov_of(width, pitch, focal or 0.0)
     view = View(width, wide_deg)
-    proven_px = _proven_px(model) / scale
+    manifest = _manifest(model)
+    proven_px = manifest.smallest_height_px / (scale or scale_to_fill(height, width, manifest.input.multiple_px))
     vfov_deg = math.degrees(2.0 * math.atan(height / (2.0 * view.focal_px)))
     rows = {
         who: {
@@ -59,7 +66,7 @@ def reach(
 
     console = Console(markup=False, highlight=False)
     console.print(
-        f"{width}x{height}, {wide_deg:.1f} x {vfov_deg:.1f} degrees; proven on people of {proven_px:g} px and more"
+        f"{width}x{height}, {wide_deg:.1f} x {vfov_deg:.1f} degrees; proven on people of {proven_px:.3g} px and more"
     )
     table = Table("who", "height", "found up to", "view there", box=None, pad_edge=False)
     for who, row in rows.items():
@@ -71,11 +78,11 @@ def reach(
         )
 
 
-def _proven_px(model: Path | None) -> float:
+def _manifest(model: Path | None) -> "Manifest":
     from edge.pipeline.manifest import read_manifest
     from edge.shipped import shipped
 
     file = (model or shipped("models") / "thermal-person.onnx").with_suffix(".toml")
     if not file.is_file():
         raise ConfigError(f"{file}: no such manifest; --model names an .onnx file with its .toml beside it")
-    return read_manifest(file.read_bytes(), file).smallest_height_px
+    return read_manifest(file.read_bytes(), file)

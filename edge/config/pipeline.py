@@ -48,8 +48,10 @@ class ModelConfig(Section):
     allow_unsigned: bool = Field(default=False, description="load a model without a valid signature (your own export)")
     score: Share | None = Field(None, description="a detection counts from this score on; empty: the manifest's")
     score_low: Share | None = Field(None, description="a known track is held from this score on; empty: the manifest's")
-    input_scale: float = Field(
-        1.0, ge=0.25, le=4.0, description="enlarge the picture for far, small people (2.0 costs four times the work)"
+    input_scale: Annotated[float, Field(ge=0.25, le=4.0)] | Literal["auto"] = Field(
+        "auto",
+        description="enlarge the picture for far, small people (2.0 costs four times the work); auto: small pictures, at "
+        "most twice, until they cost what one of 640x512 does",
     )
     tiles: tuple[_Parts, _Parts] = Field(
         (1, 1),

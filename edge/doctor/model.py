@@ -14,6 +14,7 @@ from edge.errors import EdgeError
 from edge.pipeline import Pipeline
 from edge.pipeline.detector import Detector
 from edge.pipeline.preprocess import backend
+from edge.pipeline.preprocess.scaling import scale_to_fill
 from edge.records import Frame
 
 _MEASURE_S = 3.0
@@ -116,7 +117,8 @@ def _faster(config: Config, streams: Sequence[Stream]) -> str:
     cores = len(os.sched_getaffinity(0))
     if config.model.threads < cores:
         return f"model.threads = {cores} (edge bench says what is best here)"
-    if config.model.input_scale > 1.0:
+    scale = config.model.input_scale
+    if any((scale_to_fill(one.height_px, one.width_px, 1) if scale == "auto" else scale) > 1.0 for one in streams):
         return "model.input_scale = 1.0"
     if len(streams) > 1:
         return "fewer cameras on this box"

@@ -70,11 +70,38 @@ void film(int height, int width, int style, int padding, bool upside_down) {
   }
 }
 
+// Everything that a side can come from lies within the picture, and nothing but the target is written.
+void enlarge(int height, int width, int target_height, int target_width) {
+  std::unique_ptr<uint8_t[]> picture(new uint8_t[static_cast<size_t>(height * width)]);
+  std::unique_ptr<uint8_t[]> target(new uint8_t[static_cast<size_t>(target_height * target_width)]);
+  std::unique_ptr<uint16_t[]> mixed(new uint16_t[width]), weights[2];
+  std::unique_ptr<ptrdiff_t[]> first[2], second[2];
+  for (int index = 0; index < height * width; ++index) picture[index] = static_cast<uint8_t>(roll() >> 24);
+  const int lengths[] = {height, width}, wanted[] = {target_height, target_width};
+  for (int side = 0; side < 2; ++side) {
+    first[side].reset(new ptrdiff_t[wanted[side]]);
+    second[side].reset(new ptrdiff_t[wanted[side]]);
+    weights[side].reset(new uint16_t[wanted[side]]);
+    for (int at = 0; at < wanted[side]; ++at) {
+      first[side][at] = static_cast<ptrdiff_t>(at) * lengths[side] / wanted[side];
+      second[side][at] = first[side][at] + 1 < lengths[side] ? first[side][at] + 1 : lengths[side] - 1;
+      weights[side][at] = static_cast<uint16_t>(roll() % 257);
+    }
+  }
+  const Places rows{first[0].get(), second[0].get(), weights[0].get()};
+  const Places columns{first[1].get(), second[1].get(), weights[1].get()};
+  edge_resample(picture.get(), width, width, target.get(), target_width, target_height, target_width, &rows, &columns,
+                mixed.get());
+  add(target.get(), static_cast<size_t>(target_height * target_width));
+}
+
 }  // namespace
 
 int main() {
   constexpr int kSizes[][2] = {{1, 1}, {1, 9}, {3, 5}, {4, 4}, {5, 7}, {8, 64}, {13, 129}, {31, 83}, {66, 131}};
   for (const auto& size : kSizes) {
+    enlarge(size[0], size[1], 2 * size[0] + 1, 3 * size[1]);
+    enlarge(size[0], size[1], (size[0] + 1) / 2, (size[1] + 2) / 3);
     for (int style = 0; style < 4; ++style) {
       film<uint16_t>(size[0], size[1], style, style, style == 1);
       film<uint8_t>(size[0], size[1], style, style, style == 0);

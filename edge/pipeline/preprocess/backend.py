@@ -1,12 +1,14 @@
 """Which kernels this machine uses: the native ones where they were built, else the specification itself."""
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import Literal, NamedTuple
 
 from edge.pipeline.preprocess import native
-from edge.pipeline.preprocess.kernels import Gain, Kernels
+from edge.pipeline.preprocess.kernels import Gain, Grey, Kernels
 from edge.pipeline.preprocess.reference import ReferenceKernels
+from edge.pipeline.preprocess.scaling import Places, Resample
 
 FORCED_BY = "EDGE_PREPROCESS"
 """Environment variable; ``reference`` leaves the native kernels aside (same alerts, several times slower)."""
@@ -43,6 +45,19 @@ def make_kernels(gain: Gain, *, watch: bool = False) -> Kernels:
     if backend().name == "reference" or library is None:
         return ReferenceKernels(gain, watch=watch)
     return native.NativeKernels(library, gain, watch=watch)
+
+
+def make_resample(rows: Places, columns: Places) -> Callable[[Grey, Grey], None]:
+    """Make the fastest ``scaling.Resample`` that this machine has.
+
+    Args:
+        rows: of the target, over the rows of the picture.
+        columns: likewise.
+    """
+    library = _loaded()[0]
+    if backend().name == "reference" or library is None:
+        return Resample(rows, columns)
+    return native.NativeResample(library, rows, columns)
 
 
 @cache

@@ -18,6 +18,7 @@
 #define EDGE_PUBLIC extern "C" __attribute__((visibility("default")))
 
 #include "background.hpp"
+#include "resample.hpp"
 
 namespace {
 
@@ -361,7 +362,7 @@ EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, LevelOf leve
 
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 5; }
+EDGE_PUBLIC int edge_version() { return 6; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,

@@ -23,11 +23,12 @@ from edge.pipeline.preprocess.kernels import (
     check_spots,
     row_step,
 )
+from edge.pipeline.preprocess.scaling import Places, check_places
 from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 5  # of the call; a library left behind by an older installation must not be used
+_VERSION = 6  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
@@ -40,6 +41,10 @@ _WATCH = (
     *(_WHERE, _WHERE, _WHERE, ctypes.c_int, ctypes.c_int),  # the cells, the ground, the deviation, rows, columns
     *(ctypes.c_int, ctypes.c_int, ctypes.c_int),  # floor, weight, rounding
     *(_WHERE, _WHERE, _WHERE),  # scratch, the tiles, the background's state
+)
+_RESAMPLE = (
+    *(_WHERE, ctypes.c_ssize_t, ctypes.c_int, _WHERE, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int),  # both pictures
+    *(_WHERE, _WHERE, _WHERE),  # rows, columns, room for a row
 )
 _FAULTS = 3  # words of ``Faults`` in core.cpp
 _DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
@@ -62,7 +67,31 @@ def load() -> Library:
         raise OSError(f"{built[0].name} is of another version; install this package again")
     library.edge_expose.argtypes, library.edge_expose.restype = _EXPOSE, None
     library.edge_watch.argtypes, library.edge_watch.restype = _WATCH, None
+    library.edge_resample.argtypes, library.edge_resample.restype = _RESAMPLE, None
     return library
+
+
+class NativeResample:
+    """The native twin of ``scaling.Resample``, which says what it does."""
+
+    def __init__(self, library: Library, rows: Places, columns: Places) -> None:
+        """Take room for one row, and note where everything lies."""
+        self._resample = library.edge_resample
+        self._kept = (rows, columns)
+        self._places = [np.array([part.ctypes.data for part in of], np.uintp) for of in self._kept]
+        self._at_places = tuple(where.ctypes.data for where in self._places)
+        self._room = np.zeros(int(columns.second.max()) + 1, np.uint16)
+        self._at_room = self._room.ctypes.data
+
+    def __call__(self, picture: Grey, target: Grey) -> None:
+        """Fill ``target`` from ``picture``."""
+        check_places(picture, target, *self._kept)
+        if picture.strides[1] != 1:
+            picture = picture.copy()
+        self._resample(
+            *(picture.ctypes.data, picture.strides[0], len(self._room), target.ctypes.data, target.strides[0]),
+            *(*target.shape, *self._at_places, self._at_room),
+        )
 
 
 class NativeKernels:

@@ -8,16 +8,16 @@ pass unchanged. In both, dead pixels are taken for what lies around them once th
 import math
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from edge.config import PreprocessConfig
-from edge.pipeline.preprocess.backend import make_kernels
+from edge.pipeline.preprocess.backend import make_kernels, make_resample
 from edge.pipeline.preprocess.dead import DeadPixels
 from edge.pipeline.preprocess.ground import Ground
 from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
-from edge.pipeline.preprocess.scaling import Places, places, resample
+from edge.pipeline.preprocess.scaling import places, scale_to_fill
 from edge.records import Frame, FrameStats, Motion, Pixels
 
 _PADDING = 114  # grey: neither warm nor cold
@@ -50,7 +50,7 @@ class Preprocessor:
         *,
         multiple_px: int = 1,
         fixed_px: tuple[int, int] | None = None,
-        scale: float = 1.0,
+        scale: float | Literal["auto"] = 1.0,
         black_hot: bool = False,
         watch: bool = False,
         motion: bool = False,
@@ -62,7 +62,7 @@ class Preprocessor:
             config: percentiles and smoothing.
             multiple_px: sides of the model's input are multiples of this.
             fixed_px: height and width of a model that takes one size only; the picture is fitted into it.
-            scale: enlargement of the picture, where the size is free.
+            scale: enlargement of the picture, where the size is free; "auto": what ``scale_to_fill`` gives.
             black_hot: the camera shows warm as dark; the picture is turned over.
             watch: sum cells, for what needs the frame before: ``stats.repeats``.
             motion: keep a background too, for ``moved``; needs ``watch``.
@@ -90,7 +90,7 @@ class Preprocessor:
         self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
         self._picture: Grey = np.zeros((0, 0), np.uint8)
         self._inner: Grey | None = None
-        self._places: tuple[Places, Places] = (places(1, 1), places(1, 1))
+        self._resample: Callable[[Grey, Grey], None] | None = None
         self._median_before: int | None = None
         self._ground = Ground(self._kernels) if motion else None
 
@@ -115,8 +115,8 @@ class Preprocessor:
         exposure = self._kernels.expose(frame.pixels, self._picture, weight=self._weight(frame.t_s), learn=learn)
         if learn:
             self._learnt_t_s = frame.t_s
-        if self._inner is not None:
-            resample(self._picture, self._inner, *self._places)
+        if self._inner is not None and self._resample is not None:
+            self._resample(self._picture, self._inner)
         self._look_for_dead(frame, exposure)
         return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
 
@@ -164,10 +164,12 @@ class Preprocessor:
         as_it_is = inner.shape == self._shape
         self._picture = inner if as_it_is else np.empty(self._shape, np.uint8)
         self._inner = None if as_it_is else inner
-        self._places = places(height_px, inner_h), places(width_px, inner_w)
+        self._resample = None if as_it_is else make_resample(places(height_px, inner_h), places(width_px, inner_w))
 
     def _scale_of(self, height_px: int, width_px: int) -> float:
         if self._fixed_px is None:
+            if self._scale == "auto":
+                return scale_to_fill(height_px, width_px, self._multiple_px)
             return self._scale
         return min(self._fixed_px[0] / height_px, self._fixed_px[1] / width_px)
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.pipeline.preprocess.backend import make_resample
 from edge.pipeline.preprocess.kernels import Grey
-from edge.pipeline.preprocess.scaling import Places, places, resample
+from edge.pipeline.preprocess.scaling import places
 
 OVERLAP = 0.2
 """Share of a tile's side that it has in common with the next one."""
@@ -41,7 +42,7 @@ class CloseUps:
         """Cut the picture into ``columns`` times ``rows``; one by one is none, since the whole is looked at anyway."""
         self._columns, self._rows = columns, rows
         self._laid: tuple[tuple[int, ...], ...] = ()
-        self._cuts: list[tuple[Window, Grey, float, tuple[Places, Places]]] = []
+        self._cuts: list[tuple[Window, Grey, float, Callable[[Grey, Grey], None]]] = []
         self._tensor: Grey = np.zeros((1, 1, 0, 0), np.uint8)
 
     def of(
@@ -57,10 +58,10 @@ class CloseUps:
         if self._laid != (picture.shape, whole.shape):
             self._lay_out(picture.shape, whole.shape)
             self._laid = (picture.shape, whole.shape)
-        for window, inner, scale, where in self._cuts:
+        for window, inner, scale, resample in self._cuts:
             if not wants(window):
                 continue
-            resample(picture[window.y0 : window.y1, window.x0 : window.x1], inner, *where)
+            resample(picture[window.y0 : window.y1, window.x0 : window.x1], inner)
             yield CloseUp(self._tensor, scale, window)
 
     def _lay_out(self, size_px: tuple[int, ...], input_px: tuple[int, ...]) -> None:
@@ -74,8 +75,8 @@ class CloseUps:
                 scale = min(input_px[2] / (y1 - y0), input_px[3] / (x1 - x0))
                 height_px, width_px = round((y1 - y0) * scale), round((x1 - x0) * scale)
                 inner = self._tensor[0, 0, :height_px, :width_px]  # all windows have one size, so the rest stays grey
-                where = places(y1 - y0, height_px), places(x1 - x0, width_px)
-                self._cuts.append((Window(x0, y0, x1, y1), inner, scale, where))
+                resample = make_resample(places(y1 - y0, height_px), places(x1 - x0, width_px))
+                self._cuts.append((Window(x0, y0, x1, y1), inner, scale, resample))
 
 
 def _spans(length_px: int, parts: int) -> list[tuple[int, int]]:
