@@ -35,6 +35,11 @@ class PreprocessConfig(Section):
         default=True,
         description="take pixels that stick out of all their neighbours, look after look, for those around",
     )
+    correct_stripes: bool = Field(
+        default=False,
+        description="take off what each column of a 16-bit picture adds to all of its pixels, for sensors whose stripes can "
+        "be seen; up to 8 times the noise, so that nothing upright is taken for one",
+    )
 
 
 class ModelConfig(Section):

@@ -39,7 +39,9 @@ void film(int height, int width, int style, int padding, bool upside_down) {
     if (y == 0 || y == height - 1 || y % 3 == 2) continue;
     for (int x = 1; x < width - 1; x += 3) columns[dead++] = x;
   }
-  const Faults none{}, faults{starts.get(), columns.get(), room.get()};
+  std::unique_ptr<int32_t[]> stripes(new int32_t[width]);
+  for (int x = 0; x < width; ++x) stripes[x] = x % 7 == 0 ? -65535 : x % 5 == 0 ? 65535 : x % 23 - 11;
+  const Faults none{}, faults{starts.get(), columns.get(), room.get(), sizeof(Pixel) == 2 ? stripes.get() : nullptr};
   std::unique_ptr<Equaliser> curve(new Equaliser{});
   curve->plateau_share = 0.03;
   Camera camera{};

@@ -18,6 +18,7 @@
 #define EDGE_PUBLIC extern "C" __attribute__((visibility("default")))
 
 #include "background.hpp"
+#include "faults.hpp"
 #include "resample.hpp"
 
 namespace {
@@ -27,56 +28,11 @@ constexpr int kGradientRows = 8;
 constexpr int kGradientMost = 4095;
 constexpr int kGradientBlock = 128;  // 128 * 4095^2 < 2^31
 constexpr int kTables = 4;           // neighbours are alike: one table would wait for its own last store
-constexpr int kBins = 65536;
 constexpr uint32_t kSpanMost = 65406;            // 129 below the top: room for the rounding
 constexpr int kParts = 64;     // of the range, when it is equalised
 constexpr int kPlaces = 256;  // in each of them
 constexpr double kLevels = 255.0 * 128.0 * 65536.0;
 constexpr double kHalf = 64.5 * 65536.0;
-
-// What is wrong with a sensor; native.py mirrors it.
-struct Faults {
-  const int32_t* starts;   // height + 1: where the dead pixels of each row begin; null: none are known
-  const int32_t* columns;  // of the dead pixels; none of them lies on the rim
-  void* room;              // for kCell rows
-};
-
-struct Picture {
-  const void* pixels;
-  ptrdiff_t stride;
-  int height, width;
-  const Faults* faults;
-};
-
-template <typename Pixel>
-EDGE_INLINE const Pixel* raw_row(const Picture& of, ptrdiff_t row) {
-  return reinterpret_cast<const Pixel*>(static_cast<const char*>(of.pixels) + row * of.stride);
-}
-
-template <typename Pixel>
-EDGE_INLINE Pixel middle_of_sides(int up, int down, int left, int right) {
-  const int most_across = left > right ? left : right, least_across = left > right ? right : left;
-  const int most_along = up > down ? up : down, least_along = up > down ? down : up;
-  const int most = most_across > most_along ? most_across : most_along;
-  const int least = least_across < least_along ? least_across : least_along;
-  return static_cast<Pixel>((up + down + left + right - most - least) >> 1);
-}
-
-// A row as it should be: where it lies, or, if pixels of it are dead, a copy in the given place of the room.
-template <typename Pixel>
-EDGE_INLINE const Pixel* row_of(const Picture& of, int row, int place = 0) {
-  const Pixel* raw = raw_row<Pixel>(of, row);
-  const Faults& faults = *of.faults;
-  if (faults.starts == nullptr || faults.starts[row] == faults.starts[row + 1]) return raw;
-  Pixel* mended = static_cast<Pixel*>(faults.room) + static_cast<ptrdiff_t>(place) * of.width;
-  std::memcpy(mended, raw, static_cast<size_t>(of.width) * sizeof(Pixel));
-  const Pixel *above = raw_row<Pixel>(of, row - 1), *below = raw_row<Pixel>(of, row + 1);
-  for (int32_t index = faults.starts[row]; index < faults.starts[row + 1]; ++index) {
-    const int32_t x = faults.columns[index];
-    mended[x] = middle_of_sides<Pixel>(above[x], below[x], raw[x - 1], raw[x + 1]);
-  }
-  return mended;
-}
 
 template <typename Pixel>
 EDGE_INLINE void count_row(const Pixel* row, int width, uint32_t* tables, int& least, int& most) {
@@ -362,7 +318,7 @@ EDGE_INLINE void sum_levels(const uint32_t* tables, Camera& camera, LevelOf leve
 
 }  // namespace
 
-EDGE_PUBLIC int edge_version() { return 6; }
+EDGE_PUBLIC int edge_version() { return 7; }
 
 // One frame: survey, limits, mapping, cells. cells: null or where they go; before: null or the cells to compare with.
 EDGE_PUBLIC EDGE_DISPATCHED void edge_expose(const void* pixels, ptrdiff_t stride, int height, int width,

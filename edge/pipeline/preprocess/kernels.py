@@ -16,6 +16,8 @@ Grey = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.int32]
 Spots = npt.NDArray[np.int32]
 """(N, 2) rows and columns of pixels, in reading order, none of them on the rim of the picture."""
+Stripes = npt.NDArray[np.int32]
+"""(W,) counts that each column of a 16-bit picture has too many; (0,): none are known."""
 
 CELL_PX = 4
 TILE_CELLS = MOTION_TILE_PX // CELL_PX
@@ -134,19 +136,25 @@ class Background:
     renewed: bool = False
 
 
+NONE_DEAD: Spots = np.zeros((0, 2), np.int32)
+NO_STRIPES: Stripes = np.zeros(0, np.int32)
+
+
 class Kernels(Protocol):
     """The pass over the pixels of one camera; remembers its limits and the cells of its latest frame."""
 
-    def mend(self, dead: Spots) -> None:
-        """From the next frame on, take dead pixels for what lies around them, in all that ``expose`` and ``watch`` do.
+    def mend(self, dead: Spots, stripes: Stripes = NO_STRIPES) -> None:
+        """From the next frame on, take faults of the sensor out of all that ``expose`` and ``watch`` do.
 
-        Each is the mean, rounded down, of the middle two of its four neighbours' values: one dead neighbour does no harm.
+        First each column loses its stripe, within 0..65535. Then each dead pixel is the mean, rounded down, of the middle
+        two of its four neighbours' values: one dead neighbour does no harm.
 
         Args:
             dead: of frames of the latest one's size and depth; they are forgotten with the first frame of another.
+            stripes: likewise; of 16-bit frames only, each within -65535..65535.
 
         Raises:
-            ValueError: one lies on the rim of the latest frame, or beyond it.
+            ValueError: one lies on the rim of the latest frame, or beyond it, or the stripes are not those of its columns.
         """
 
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
@@ -190,17 +198,16 @@ class Kernels(Protocol):
         """
 
 
-NONE_DEAD: Spots = np.zeros((0, 2), np.int32)
-
-
-def check_spots(dead: Spots, shape: tuple[int, ...]) -> None:
-    """Refuse dead pixels that are not within the rim of (H, W).
+def check_faults(dead: Spots, stripes: Stripes, shape: tuple[int, ...], itemsize: int) -> None:
+    """Refuse dead pixels that are not within the rim of (H, W), and stripes that are not those of W columns of 16 bits.
 
     Raises:
         ValueError: they are not.
     """
     if len(dead) and not ((dead > 0) & (dead < np.subtract(shape, 1))).all():
         raise ValueError(f"dead pixels must lie within the rim of a frame of {shape}")
+    if len(stripes) and (itemsize == 1 or stripes.shape != shape[1:] or (np.abs(stripes) > TOP).any()):
+        raise ValueError(f"stripes must be those of the columns of a 16-bit frame of {shape}")
 
 
 def new_background(shape: tuple[int, int]) -> Background:

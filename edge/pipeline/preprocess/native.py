@@ -12,6 +12,7 @@ import numpy as np
 from edge.pipeline.preprocess.kernels import (
     BINS,
     CELL_PX,
+    NO_STRIPES,
     TOP,
     Background,
     Cells,
@@ -19,8 +20,9 @@ from edge.pipeline.preprocess.kernels import (
     Gain,
     Grey,
     Spots,
+    Stripes,
     cells_shape,
-    check_spots,
+    check_faults,
     row_step,
 )
 from edge.pipeline.preprocess.scaling import Places, check_places
@@ -28,7 +30,7 @@ from edge.records import Pixels
 
 Library = ctypes.CDLL
 
-_VERSION = 6  # of the call; a library left behind by an older installation must not be used
+_VERSION = 7  # of the call; a library left behind by an older installation must not be used
 _TABLES = 4  # of the histogram; as in core.cpp
 _WHERE = ctypes.c_void_p
 _EXPOSE = (
@@ -46,7 +48,7 @@ _RESAMPLE = (
     *(_WHERE, ctypes.c_ssize_t, ctypes.c_int, _WHERE, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int),  # both pictures
     *(_WHERE, _WHERE, _WHERE),  # rows, columns, room for a row
 )
-_FAULTS = 3  # words of ``Faults`` in core.cpp
+_FAULTS = 4  # words of ``Faults`` in faults.hpp
 _DOUBLES = 5  # of ``Camera`` in core.cpp; whole numbers follow
 _EMPTY = (0, 0, -1)  # limits not known, no bins filled
 _RESULTS = 15
@@ -122,7 +124,7 @@ class NativeKernels:
             self._equaliser = np.zeros(3 + BINS + 1 + (TOP + 1) // 8)  # words of ``Equaliser`` in core.cpp
             self._equaliser[0] = gain.plateau_share
             self._at_equaliser = self._equaliser.ctypes.data
-        self._starts = self._columns = np.zeros(0, np.int32)
+        self._starts = self._columns = self._stripes = np.zeros(0, np.int32)
         self._room = np.zeros((0, 0), np.uint8)
         self._target: Grey | None = None
         self._at_target = 0
@@ -143,14 +145,16 @@ class NativeKernels:
         """The latest frame's cells."""
         return None if self._both is None else self._both[self._turn]
 
-    def mend(self, dead: Spots) -> None:
-        """From the next frame on, take dead pixels for what lies around them."""
+    def mend(self, dead: Spots, stripes: Stripes = NO_STRIPES) -> None:
+        """From the next frame on, take faults of the sensor out."""
         (height_px, width_px), itemsize = self._layout or ((0, 0), 0)
-        check_spots(dead, (height_px, width_px))
+        check_faults(dead, stripes, (height_px, width_px), itemsize)
         self._starts = np.searchsorted(dead[:, 0], np.arange(height_px + 1)).astype(np.int32)
         self._columns = np.ascontiguousarray(dead[:, 1], np.int32)
         self._room = np.empty((CELL_PX, width_px * itemsize), np.uint8)
-        self._faults[:] = (self._starts.ctypes.data, self._columns.ctypes.data, self._room.ctypes.data)
+        self._stripes = np.ascontiguousarray(stripes, np.int32)
+        at_stripes = self._stripes.ctypes.data if len(stripes) else 0
+        self._faults[:] = (self._starts.ctypes.data, self._columns.ctypes.data, self._room.ctypes.data, at_stripes)
 
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
         """Map one frame to levels and measure it."""

@@ -2,7 +2,8 @@
 
 16-bit counts are mapped to 8 bits between two percentiles of the frame, linearly or equalised, smoothed over time so that
 a hot engine driving by does not make the picture pump. Pictures that are 8-bit already went through the camera's own AGC and
-pass unchanged. In both, dead pixels are taken for what lies around them once they were seen twice.
+pass unchanged. In both, dead pixels are taken for what lies around them once they were seen twice; stripes of 16-bit
+pictures are taken off where that is wanted.
 """
 
 import math
@@ -14,9 +15,10 @@ import numpy as np
 
 from edge.config import PreprocessConfig
 from edge.pipeline.preprocess.backend import make_kernels, make_resample
+from edge.pipeline.preprocess.columns import ColumnStripes
 from edge.pipeline.preprocess.dead import DeadPixels
 from edge.pipeline.preprocess.ground import Ground
-from edge.pipeline.preprocess.kernels import Exposure, Gain, Grey, Kernels
+from edge.pipeline.preprocess.kernels import NO_STRIPES, NONE_DEAD, Exposure, Gain, Grey, Kernels
 from edge.pipeline.preprocess.scaling import places, scale_to_fill
 from edge.records import Frame, FrameStats, Motion, Pixels
 
@@ -82,6 +84,9 @@ class Preprocessor:
         self._kernels = make(gain, watch=watch)
         self._dead = DeadPixels() if watch else None
         self._correct_dead = config.correct_dead_pixels
+        self._correct_stripes = config.correct_stripes
+        self._stripes: ColumnStripes | None = None
+        self._was_shut = False
         self._learnt_t_s = 0.0
         self._lock = threading.Lock()  # compiled code would write beyond memory that another thread lays out anew
         self._shape: tuple[int, ...] = (0, 0)
@@ -109,6 +114,7 @@ class Preprocessor:
             self._dtype = frame.pixels.dtype
             if self._dead is not None:
                 self._dead = DeadPixels()
+            self._stripes = ColumnStripes() if self._correct_stripes and self._dtype == np.uint16 else None
             if frame.pixels.shape != self._shape:
                 self._lay_out(frame.height_px, frame.width_px)
         learn = not frame.ffc  # what the shutter shows must not be learnt
@@ -117,15 +123,24 @@ class Preprocessor:
             self._learnt_t_s = frame.t_s
         if self._inner is not None and self._resample is not None:
             self._resample(self._picture, self._inner)
-        self._look_for_dead(frame, exposure)
+        self._look_for_faults(frame, exposure)
         return Prepared(self._picture, self._tensor, self._zoom, self._stats(exposure))
 
-    def _look_for_dead(self, frame: Frame, exposure: Exposure) -> None:
+    def _look_for_faults(self, frame: Frame, exposure: Exposure) -> None:
+        opened, self._was_shut = self._was_shut and not frame.ffc, bool(frame.ffc)
         # a picture that repeats says nothing new, and mending it otherwise than before would make it another one
-        if self._dead is None or frame.ffc or exposure.repeats:
+        if frame.ffc or exposure.repeats:
             return
-        if self._dead.look(frame.pixels, frame.t_s) and self._correct_dead:
-            self._kernels.mend(self._dead.spots)
+        changed = False
+        if self._dead is not None:
+            changed = self._dead.look(frame.pixels, frame.t_s) and self._correct_dead
+        if self._stripes is not None:
+            if opened:
+                self._stripes.restart()
+            changed |= self._stripes.look(frame.pixels, frame.t_s)
+        if changed:
+            dead = self._dead.spots if self._dead is not None and self._correct_dead else NONE_DEAD
+            self._kernels.mend(dead, NO_STRIPES if self._stripes is None else self._stripes.stripes)
 
     def moved(self, frame: Frame, *, ffc: bool) -> Motion | None:
         """Tell where the frame that was just prepared differs from the background, and learn it.

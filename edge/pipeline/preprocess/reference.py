@@ -12,6 +12,7 @@ from edge.pipeline.preprocess.kernels import (
     FINENESS,
     GRADIENT_MOST,
     GRADIENT_ROWS,
+    NO_STRIPES,
     NONE_DEAD,
     PLACES,
     STEP_MOST,
@@ -24,7 +25,8 @@ from edge.pipeline.preprocess.kernels import (
     Grey,
     Spots,
     Stretch,
-    check_spots,
+    Stripes,
+    check_faults,
     row_step,
 )
 from edge.records import Pixels
@@ -49,19 +51,19 @@ class ReferenceKernels:
         self._curve_over = Stretch(0, 1, 1, 0, 0)
         self._itemsize = 0
         self._layout: tuple[tuple[int, ...], int] = ((0, 0), 0)
-        self._dead = NONE_DEAD
+        self._dead, self._stripes = NONE_DEAD, NO_STRIPES
         self.cells: Cells | None = None
 
-    def mend(self, dead: Spots) -> None:
-        """From the next frame on, take dead pixels for what lies around them."""
-        check_spots(dead, self._layout[0])
-        self._dead = dead
+    def mend(self, dead: Spots, stripes: Stripes = NO_STRIPES) -> None:
+        """From the next frame on, take faults of the sensor out."""
+        check_faults(dead, stripes, *self._layout)
+        self._dead, self._stripes = dead, stripes
 
     def expose(self, pixels: Pixels, target: Grey, *, weight: float, learn: bool) -> Exposure:
         """Map one frame to levels and measure it."""
         if (pixels.shape, pixels.itemsize) != self._layout:
-            self._layout, self._dead = (pixels.shape, pixels.itemsize), NONE_DEAD
-        pixels = mended(pixels, self._dead)
+            self._layout, self._dead, self._stripes = (pixels.shape, pixels.itemsize), NONE_DEAD, NO_STRIPES
+        pixels = mended(straightened(pixels, self._stripes), self._dead)
         step = row_step(*pixels.shape)
         sampled: npt.NDArray[Any] = np.ascontiguousarray(pixels[step // 2 :: step])
         minimum, counts = _histogram(sampled)
@@ -157,6 +159,11 @@ class ReferenceKernels:
         cells, before, itemsize = cells_of(pixels), self.cells, self._itemsize
         self.cells, self._itemsize = cells, pixels.itemsize
         return before is not None and itemsize == pixels.itemsize and np.array_equal(cells, before)
+
+
+def straightened(pixels: Pixels, stripes: Stripes) -> Pixels:
+    """Take from each column what it has too many."""
+    return np.clip(pixels - stripes, 0, TOP).astype(np.uint16) if len(stripes) else pixels
 
 
 def mended(pixels: Pixels, dead: Spots) -> Pixels:
