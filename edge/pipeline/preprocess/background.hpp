@@ -58,4 +58,15 @@ EDGE_INLINE int watch_row(const int32_t* __restrict cells, int32_t* __restrict g
   return moving;
 }
 
+// Adds a row's moving cells to its tiles: the eight bytes of a tile at once, by a product whose top byte is their sum.
+EDGE_INLINE void count_tiles(const uint8_t* __restrict moves, int columns, uint8_t* __restrict tiles) {
+  const int whole = columns / kTile;
+  for (int tile = 0; tile < whole; ++tile) {
+    uint64_t eight;
+    std::memcpy(&eight, moves + kTile * tile, sizeof eight);
+    tiles[tile] = static_cast<uint8_t>(tiles[tile] + (eight * 0x0101010101010101ULL >> 56));
+  }
+  for (int cell = whole * kTile; cell < columns; ++cell) tiles[whole] = static_cast<uint8_t>(tiles[whole] + moves[cell]);
+}
+
 }  // namespace

@@ -383,8 +383,7 @@ EDGE_PUBLIC EDGE_DISPATCHED void edge_watch(const int32_t* cells, int32_t* groun
                                 deviations);
     moving += moved;
     if (moved == 0) continue;
-    uint8_t* of_row = tiles + static_cast<ptrdiff_t>(row / kTile) * tile_columns;
-    for (int cell = 0; cell < columns; ++cell) of_row[cell / kTile] = static_cast<uint8_t>(of_row[cell / kTile] + moves[cell]);
+    count_tiles(moves, columns, tiles + static_cast<ptrdiff_t>(row / kTile) * tile_columns);
   }
   background->deviation_mean = deviations / count;
   background->moving = moving;
