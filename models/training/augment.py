@@ -26,6 +26,9 @@ SMALLEST_PERSON_PX = 6.0
 SMALLEST_VISIBLE = 0.35
 """Share of a box that must lie inside the crop for it to count as a person; below, the rest is ignored."""
 
+BLACK_HOT = 0.35
+"""Share of crops that are turned black-hot: fewer than half, since most cameras show white-hot."""
+
 LOST_LEVELS = 4.0
 """People who differ by less from their surroundings, after gain and clipping, become ignored areas for the same reason."""
 
@@ -339,7 +342,7 @@ def sense(rng: Random, grey: Float) -> Float:
         x, y = np.meshgrid(np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32))
         a, b, c = rng.normal(0, 12, 3).astype(np.float32)
         grey = (grey + a * x + b * y + c * (x * x + y * y)).astype(np.float32)
-    if rng.random() < 0.5:
+    if rng.random() < BLACK_HOT:
         grey = 255 - grey
     if rng.random() < 0.4:
         grey = grey + rng.standard_normal((h, w), np.float32) * float(rng.uniform(1, 9))

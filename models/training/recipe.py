@@ -1,14 +1,15 @@
 """One command from nothing to the shipped files: ``python -m models.training ship NAME --work DIR``.
 
-A recipe is a row of training runs, each of which starts from the end of the one before. What has been done in ``DIR`` is
-not done again, and a run that was cut off is resumed, so the command may be given as often as it takes. The numbers that a
-person chose by looking (thresholds, smallest proven height) stand here too; everything else in the manifest is measured.
+A recipe is a row of training runs, each of which starts from the end of the one before or from a mean of earlier looks.
+What has been done in ``DIR`` is not done again, and a run that was cut off is resumed, so the command may be given as
+often as it takes. The numbers that a person chose by looking (thresholds, smallest proven height) stand here too;
+everything else in the manifest is measured.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Recipe:
         thresholds: of the manifest, chosen on ``val`` as the card tells.
         smallest_height_px: shortest people of whom at least 0.8 are found.
         averaged: the looks whose mean ships, as (run, step); one that is named twice weighs twice. Empty: the last.
+        starts: per number of a run, the looks from whose calibrated mean it starts instead of the end of the one before.
     """
 
     begin: str
@@ -54,6 +56,7 @@ class Recipe:
     thresholds: dict[str, float]
     smallest_height_px: float
     averaged: tuple[tuple[int, int], ...] = ()
+    starts: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
 RECIPES = {
@@ -96,10 +99,11 @@ def ship(name: str, data: Path, coco: Path, work: Path, into: Path, version: str
         make(drawn, scenes, SCENES_SEED)
     start = work / recipe.begin / "final.onnx" if recipe.begin else coco
     for number, plan in enumerate(recipe.runs, 1):
+        if number in recipe.starts:
+            start = _mean(recipe.starts[number], work / name, data, work / name / f"start-{number}.onnx")
         start = _run(plan, data, work / name / f"run-{number}", start, drawn)
-    final = work / name / "final.onnx"
     averaged = recipe.averaged or ((len(recipe.runs), recipe.runs[-1].steps),)
-    calibrate([work / name / f"run-{run}" / f"step-{step:05d}.onnx" for run, step in averaged], data, final)
+    final = _mean(averaged, work / name, data, work / name / "final.onnx")
     measured = report(final, data, recipe.thresholds["score"])
     (work / name / "final.json").write_text(json.dumps(measured, indent=1) + "\n")
     told = {
@@ -118,6 +122,12 @@ def _run(plan: Plan, data: Path, work: Path, start: Path, drawn: Path) -> Path:
         resume = (work / "last.pt").exists()
         train(data, work, plan, start, resume, drawn if plan.simulated_share else None)
     return end
+
+
+def _mean(looks: tuple[tuple[int, int], ...], work: Path, data: Path, output: Path) -> Path:
+    """Writes the calibrated mean of what the runs in ``work`` exported at ``looks``, (run, step); its path."""
+    calibrate([work / f"run-{run}" / f"step-{step:05d}.onnx" for run, step in looks], data, output)
+    return output
 
 
 def told_by_logs(runs: list[Path]) -> dict[str, Any]:

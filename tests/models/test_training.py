@@ -286,3 +286,27 @@ def test_one_command_goes_from_nothing_to_a_file_that_can_be_signed(
     written = log.read_text()
     recipe.ship(*order, scenes=1)
     assert log.read_text() == written
+
+
+def test_a_run_may_start_from_the_mean_of_earlier_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that learns nothing ends with the mean of the two looks that it was told to start from."""
+    for seed, name in enumerate(("hit-uav", "ltd"), 1):
+        write_set(tmp_path / "data" / name, seed)
+    coco_weights(network.PersonNet(), tmp_path / "coco.pt")
+    short = train.Plan(steps=2, batch=2, crop_px=64, warmup_steps=1, threads=1, workers=0, look_every=1)
+    still = replace(short, rate=0.0)
+    made = recipe.Recipe("", (short, still), {"score": 0.45}, 22, starts={2: ((1, 1), (1, 2))})
+    monkeypatch.setitem(recipe.RECIPES, "thermal-person", made)
+    monkeypatch.setattr(recipe, "make", lambda *_: None)
+    (tmp_path / "out").mkdir()
+    recipe.ship("thermal-person", tmp_path / "data", tmp_path / "coco.pt", tmp_path / "work", tmp_path / "out", "9.9.9")
+    work = tmp_path / "work" / "thermal-person"
+
+    def weights(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
+        return {t.name: onnx.numpy_helper.to_array(t) for t in graph.graph.initializer if "out.weight" in t.name}
+
+    mean = weights(calibrate.averaged([work / "run-1" / f"step-{step:05d}.onnx" for step in (1, 2)]))
+    end = weights(onnx.load(work / "run-2" / "step-00002.onnx"))
+    assert mean.keys() == end.keys()
+    for name, values in mean.items():
+        np.testing.assert_allclose(end[name][:4], values[:4], atol=1e-6)
