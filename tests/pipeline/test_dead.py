@@ -1,5 +1,7 @@
 """Dead pixels are found where they are and mended, and nothing that moves, shines or crackles is taken for one."""
 
+import tracemalloc
+
 import numpy as np
 
 from edge.config import PreprocessConfig, SightConfig
@@ -102,3 +104,16 @@ def test_many_dead_pixels_degrade_the_camera():
     sight = SightKeeper(SightConfig()).update(frame, FrameStats(**fine, dead_pixels=round(0.006 * frame.pixels.size)))
     assert (sight.state, sight.cause) == ("degraded", "dead-pixels")
     assert SightKeeper(SightConfig()).update(frame, FrameStats(**fine, dead_pixels=3)).state == "ok"
+
+
+def test_a_look_takes_little_memory():
+    """At 640x512 less than 64 kB at once: it comes in the middle of the frame path."""
+    rng, counter = np.random.default_rng(8), DeadPixels()
+    pixels = [rng.normal(8000, NOISE, (512, 640)).astype(np.uint16) for _ in range(2)]
+    counter.look(pixels[0], 0.0)
+    tracemalloc.start()
+    try:
+        counter.look(pixels[1], LOOK_EVERY_S)
+        assert tracemalloc.get_traced_memory()[1] < 64_000
+    finally:
+        tracemalloc.stop()

@@ -5,6 +5,8 @@ from the sensor, or from a wire that crackles; the latter strikes elsewhere the 
 may count as one, which does no harm: nothing so small is a person. Two alike side by side hide each other.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,7 @@ STICKS_OUT_NOISES = 16.0
 """At 12 the tips of twigs were taken for dead now and then; noise alone never sticks out so far. At 50 mK: 0.8 degrees."""
 STICKS_OUT_LEAST = 12
 """Counts; for pictures with hardly any noise."""
-_ROWS = 8  # at a time: a frame must not cost memory
+_ROWS = 4  # at a time: a frame must not cost more than 64 kB, and all of this is less at 640 columns
 
 
 class DeadPixels:
@@ -48,7 +50,8 @@ class DeadPixels:
             rows = slice(top, min(top + _ROWS, pixels.shape[0] - 1))
             now = _sticks_out(pixels[rows.start - 1 : rows.stop + 1].astype(np.int32))
             before = self._stuck[rows, 1:-1]
-            found.append(np.argwhere(now & before).astype(np.int32) + np.array((top, 1), np.int32))
+            if (both := now & before).any():
+                found.append(np.argwhere(both).astype(np.int32) + np.array((top, 1), np.int32))
             before[:] = now
         spots = np.concatenate(found)
         changed = not np.array_equal(spots, self.spots)
@@ -63,9 +66,24 @@ def _sticks_out(block: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     if not middle.size:
         return np.zeros(middle.shape, np.bool_)
     # of white noise the difference to the mean of four has 1.12 times its deviation, and half lie within 0.67 of that
-    usual = float(np.median(np.abs(4 * middle - sides[0] - sides[1] - sides[2] - sides[3]))) / (4 * 1.12 * 0.67)
+    apart = 4 * middle
+    for side in sides:
+        apart -= side
+    usual = float(np.median(np.abs(apart, out=apart))) / (4 * 1.12 * 0.67)
     least = max(STICKS_OUT_NOISES * usual, STICKS_OUT_LEAST)
-    high = np.maximum(np.maximum(sides[0], sides[1]), np.maximum(sides[2], sides[3]))
-    low = np.minimum(np.minimum(sides[0], sides[1]), np.minimum(sides[2], sides[3]))
-    out: npt.NDArray[np.bool_] = (middle - high > least) | (low - middle > least)
+    out = _beyond(middle, sides, np.maximum, apart) > least
+    out |= _beyond(middle, sides, np.minimum, apart) < -least
     return out
+
+
+def _beyond(
+    middle: npt.NDArray[np.int32],
+    sides: Sequence[npt.NDArray[np.int32]],
+    farthest: np.ufunc,
+    room: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int32]:
+    """Give how far each is above the largest of its sides, or the smallest, as ``farthest`` says; in ``room``."""
+    farthest(sides[0], sides[1], out=room)
+    for side in sides[2:]:
+        farthest(room, side, out=room)
+    return np.subtract(middle, room, out=room)
