@@ -6,7 +6,7 @@ namespace {
 
 // One person as company.py lists them.
 struct Standing {
-  double id, x, y, height, hidden;
+  double id, x, y, height, vague;
 };
 
 struct Tie {
@@ -47,16 +47,16 @@ EDGE_PUBLIC void edge_company_firsts(const Standing* people, int count, const Ti
     return static_cast<int>(std::lower_bound(people, people + count, static_cast<double>(id), before) - people);
   };
   Sets sets(count);
-  std::vector<std::pair<double, int>> nearest(static_cast<size_t>(count), {INFINITY, -1});  // who is seen, of each hidden
+  std::vector<std::pair<double, int>> nearest(static_cast<size_t>(count), {INFINITY, -1});  // who is seen, of each vague one
   std::vector<std::pair<int, int>> loose;
   for (const Tie* tie = ties; tie < ties + tie_count; ++tie) {
     const int left = row_of(tie->low), right = row_of(tie->high);
-    const bool left_hidden = people[left].hidden != 0, right_hidden = people[right].hidden != 0;
-    if (left_hidden && right_hidden) {
+    const bool left_vague = people[left].vague != 0, right_vague = people[right].vague != 0;
+    if (left_vague && right_vague) {
       loose.emplace_back(left, right);
-    } else if (left_hidden || right_hidden) {
-      auto& best = nearest[static_cast<size_t>(left_hidden ? left : right)];
-      best = std::min(best, std::make_pair(apart_heights(people[left], people[right]), left_hidden ? right : left));
+    } else if (left_vague || right_vague) {
+      auto& best = nearest[static_cast<size_t>(left_vague ? left : right)];
+      best = std::min(best, std::make_pair(apart_heights(people[left], people[right]), left_vague ? right : left));
     } else {
       sets.join(left, right);
     }

@@ -110,7 +110,7 @@ class AlertRaiser:
         self._met = met
 
     def _is_due(self, group: Group, groups: Sequence[Group], t_s: float) -> bool:
-        """Say whether a group is to be told: long enough followed, large enough, settled, and seen in this very frame.
+        """Say whether a group is to be told: long enough followed, large enough, settled, and somebody believed in sight.
 
         At 2 frames/s a person is believed so late that without the settling each of several who appear together would
         be told alone before it is clear that they belong together.
@@ -120,8 +120,9 @@ class AlertRaiser:
         followed_s = t_s - group.first_seen_s
         settled = t_s - self._met[group.group_id].since_s >= _SETTLE_S or followed_s >= _SETTLED_S - _TIGHT_S
         long = followed_s >= self._config.raise_after_s - _TIGHT_S
-        probable = group.confidence >= self._config.min_confidence
-        if not (long and settled and probable and group.count >= least and group.last_seen_s == t_s):
+        # who is hidden has been told already, and whoever lends their sight to them must be somebody too
+        seen = any(one.last_seen_s == t_s and one.belief >= self._config.min_confidence for one in group.members)
+        if not (long and settled and seen and group.count >= least):
             return False
         young = group.parent is None and followed_s < _ALONE_S - _TIGHT_S
         told = [one for one in groups if one.group_id in self._stories and one.ended is None] if young else []

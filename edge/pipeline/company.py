@@ -1,7 +1,8 @@
 """Sets of people who are tied to each other, directly or through others: the shape of a group in one frame.
 
-Somebody hidden belongs to a set but holds no two together: where they are is a guess, and two parts of a group that walk
-away from each other must not stay one because of a person last seen between them.
+Somebody vague, hidden or doubted, belongs to a set but holds no two together: where they are is a guess, or whether they
+are. Two parts of a group that walk away from each other must not stay one because of a person last seen between them, and
+a stone beside the way must not keep who hides there from the others.
 """
 
 import math
@@ -17,19 +18,19 @@ from edge.records import Track
 Ids = npt.NDArray[np.int64]
 
 
-def together(people: Sequence[Track], ties: Ids, hidden: Container[int]) -> list[list[int]]:
+def together(people: Sequence[Track], ties: Ids, vague: Container[int]) -> list[list[int]]:
     """Join tied people into sets.
 
     Args:
         people: everybody, ordered by id.
         ties: pairs of ids, (K, 2), the lower first.
-        hidden: ids of those out of sight.
+        vague: ids of those out of sight or doubted.
 
     Returns:
         Rows of people, each set ordered, and ordered by their first.
     """
     core = library()
-    firsts = _firsts(people, ties.tolist(), hidden) if core is None else _compiled_firsts(core, people, ties, hidden)
+    firsts = _firsts(people, ties.tolist(), vague) if core is None else _compiled_firsts(core, people, ties, vague)
     sets: dict[int, list[int]] = {}
     for row, first in enumerate(firsts):
         sets.setdefault(first, []).append(row)
@@ -62,17 +63,17 @@ class _Sets:
         self._root[second] = first
 
 
-def _firsts(people: Sequence[Track], ties: Sequence[Sequence[int]], hidden: Container[int]) -> list[int]:
+def _firsts(people: Sequence[Track], ties: Sequence[Sequence[int]], vague: Container[int]) -> list[int]:
     """Name for each person their set, by the id of its first: the specification of ``_compiled_firsts``."""
     by_id = {one.track_id: one for one in people}
     sets = _Sets(by_id)
     beside: dict[int, list[int]] = {}
     loose = []
     for left, right in ties:
-        if left in hidden and right in hidden:
+        if left in vague and right in vague:
             loose.append((left, right))
-        elif left in hidden or right in hidden:
-            one, other = (left, right) if left in hidden else (right, left)
+        elif left in vague or right in vague:
+            one, other = (left, right) if left in vague else (right, left)
             beside.setdefault(one, []).append(other)
         else:
             sets.join(left, right)
@@ -88,12 +89,12 @@ def _firsts(people: Sequence[Track], ties: Sequence[Sequence[int]], hidden: Cont
     return [sets.find(one) for one in by_id]
 
 
-def _compiled_firsts(core: Library, people: Sequence[Track], ties: Ids, hidden: Container[int]) -> list[int]:
+def _compiled_firsts(core: Library, people: Sequence[Track], ties: Ids, vague: Container[int]) -> list[int]:
     """Do the same in ``edge/crowd/company.cpp``; sets are named by the row of their first."""
     rows: list[float] = []
     for one in people:  # in the order of ``Standing``
         left, top, right, bottom = one.box
-        rows += (one.track_id, (left + right) / 2, bottom, bottom - top, one.track_id in hidden)
+        rows += (one.track_id, (left + right) / 2, bottom, bottom - top, one.track_id in vague)
     standing, firsts = array("d", rows), array("i", bytes(4 * len(people)))
     core.edge_company_firsts(
         standing.buffer_info()[0], len(people), ties.ctypes.data, len(ties), firsts.buffer_info()[0]

@@ -11,7 +11,7 @@ it once it was seen often enough, and stays in it while hidden, until it has lef
 tracker's ``hidden_s``. So no frame's misses or false boxes move it. The range says what may be otherwise, and spans what
 was possible within the last ``window_s``. Its lower end follows from how far each member is believed to be one person who
 is still there (see ``belief``). Its upper end cannot follow from anybody seen: it adds those beside the group who are
-about to be believed, and one more while the group still gathers, for measured on simulated scenes that is when people
+about to be believed, and one or two more while the group still gathers, for measured on simulated scenes that is when people
 are lacking.
 
 Nothing here raises alerts or looks at pixels, and nothing is forgotten except by time.
@@ -31,7 +31,8 @@ from edge.places import Ground
 from edge.records import PERSON, CameraShift, Crossing, Group, RuleEvents, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
-_SURE = 0.75  # the lower end of a range is reached with this probability; measured, the range then holds
+_SURE = 0.65  # the lower end of a range is reached with this probability; measured, the range then holds
+_BEGINS_S = 4.0  # in so many seconds after its first sight a group lacks two in one of ten looks, ...
 _GATHERS_S = 8.0  # in so many seconds after its first sight a group lacks somebody in one of three looks ...
 _ARRIVED_S = 3.0  # ... and so it does when somebody has just been added
 _DOUBTED = 0.3  # believed less, and a body is not counted
@@ -104,12 +105,12 @@ class GroupCounter:
         if ffc:
             return tuple(story.told for story in self._living() if story.told is not None)
         ties = self._bonds.update(self._stand(people, ground), self._group_of, t_s, elapsed_s)
-        hidden = frozenset([one.track_id for one in people if one.hidden_s > _GLANCE_S])
-        company = (tuple([one.track_id for one in people]), ties.tobytes(), hidden)
+        vague = frozenset([one.track_id for one in people if one.hidden_s > _GLANCE_S or one.belief < _DOUBTED])
+        company = (tuple([one.track_id for one in people]), ties.tobytes(), vague)
         ended = []
         if company != self._company:  # most frames change nothing, and sorting it out costs most
             self._company = company
-            ended = self._settle(together(people, ties, hidden), people)
+            ended = self._settle(together(people, ties, vague), people)
         for story, rows in self._homes.values():
             story.members = tuple([people[row] for row in rows])
         ended += self._fade(t_s)
@@ -277,15 +278,17 @@ def _bounds(story: _Story, arriving: int, t_s: float) -> tuple[int, int, int]:
     """Count how many there are now, and bound it from below and from above.
 
     Who is doubted is not counted. At least as many as there are with ``_SURE`` probability, each member being there or not
-    on its own. At most one more for each who is doubted or about to be believed, and one more while the group still
-    gathers: the first of a group is seldom all of it, the others are still behind something, too far or hidden by the first.
+    on its own. At most one more for each who is doubted; or one for each about to be believed and one, at first two, while
+    the group still gathers: its first is seldom all of it, the others are behind something, too far or hidden by the first.
     """
     members = story.members
     beliefs = [one.belief for one in members]
     counted = sum([belief >= _DOUBTED for belief in beliefs])
     there = [belief for one, belief in zip(members, beliefs, strict=True) if not one.leaving]
-    gathers = t_s - story.first_seen_s < _GATHERS_S or t_s - story.joined_s < _ARRIVED_S
-    more = max(len(members) - counted, arriving, int(gathers))
+    followed_s = t_s - story.first_seen_s
+    gathers = followed_s < _GATHERS_S or t_s - story.joined_s < _ARRIVED_S
+    unseen = 2 if followed_s < _BEGINS_S else int(gathers)
+    more = max(len(members) - counted, arriving + unseen)
     return max(counted, 1), _at_least(there, _SURE), counted + more
 
 

@@ -31,7 +31,10 @@ from edge.records import CameraShift, Detection, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
-_LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone
+_LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone ...
+_OUT_SHARE = (
+    1.0  # ... and at once where its middle is so much of its size outside; a box cut by the edge lags behind its body
+)
 _DOUBTFUL, _DOUBTFUL_S = 0.15, 2.0  # who was never much believed is not waited for longer
 _STALL_S = 10.0  # after a pause this long only who is seen at once is still the same
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence
@@ -311,7 +314,7 @@ class Tracker:
         limit_s = np.where(bodies.leaving, np.minimum(limit_s, _LEFT_S), limit_s)
         alive = bodies.hidden_s <= limit_s + _TIGHT_S
         if width_px is not None and height_px is not None:
-            alive &= ~(bodies.leaving & self._beyond_edge(width_px, height_px, 0.5))
+            alive &= ~(bodies.leaving & self._beyond_edge(width_px, height_px, _OUT_SHARE))
         if not alive.all():
             bodies.keep(alive)
             kept = set(bodies.track_id.tolist())

@@ -227,3 +227,12 @@ def test_a_group_of_which_it_is_doubtful_that_anybody_is_there_is_told_once_it_i
     (alert,) = tell(careful, 5.5, group(5.5, belief=0.7))
     assert alert.phase == "new"
     assert run(bold, 5.0, belief=0.4)[0].captured_utc_s == 1e9 + 1.5
+
+
+def test_a_stone_in_sight_tells_nobody_who_is_hidden() -> None:
+    """Somebody sure behind a bush and something doubtful beside it are no news; the one who comes out is."""
+    one = raiser()
+    (stone,), (person,) = group(9.0, belief=0.2).members, group(4.0, track_id=2, hidden_s=5.0).members
+    assert tell(one, 9.0, group(9.0, members=(stone, person))) == ()
+    out = person._replace(hidden_s=0.0, last_seen_s=9.5)
+    assert [alert.phase for alert in tell(one, 9.5, group(9.5, members=(stone, out)))] == ["new"]

@@ -43,10 +43,17 @@ def test_nine_in_a_line_are_one_group_of_nine() -> None:
 def test_one_person_alone_is_a_group_of_one() -> None:
     """A single walker is a group with the range 1 to 1, once nobody has followed them for a while."""
     _, groups = watch([Walker((60.0, 200.0), (20.0, 0.0))], seconds=12.0)
-    ((early,), (group,)) = groups[45], groups[-1]
+    ((early,), (group,)) = groups[63], groups[-1]
     assert (early.count, early.count_low, early.count_high) == (1, 1, 2)
     assert (group.count, group.count_low, group.count_high) == (1, 1, 1)
     assert group.velocity_px_s[0] == pytest.approx(20.0, abs=2.0)
+
+
+def test_the_upper_end_leaves_room_for_those_who_are_still_to_come() -> None:
+    """At first for two, then for one, then for nobody; each holds on for the window of 2 s."""
+    _, groups = watch([Walker((40.0, 200.0), (20.0, 0.0))], seconds=14.0)
+    room = {t_s: groups[9 * t_s][0].count_high - groups[9 * t_s][0].count for t_s in (3, 5, 7, 9, 11)}
+    assert room == {3: 2, 5: 2, 7: 1, 9: 1, 11: 0}
 
 
 def test_a_herd_of_doubtful_bodies_is_no_more_probable_than_its_surest() -> None:
@@ -67,6 +74,25 @@ def test_a_herd_of_doubtful_bodies_is_no_more_probable_than_its_surest() -> None
     herd = [one._replace(belief=belief) for one, belief in zip(doubtful, (0.53, 0.26), strict=True)]
     (group,) = GroupCounter(GroupsConfig()).update(herd, RuleEvents(), 1.0)
     assert (len(group.members), group.confidence) == (2, 0.53)
+
+
+def test_a_stone_beside_the_way_holds_nobody_back() -> None:
+    """Two walk on; who hid beside a stone that looks a little like a person still belongs to them, and not to the stone."""
+    counter = GroupCounter(GroupsConfig())
+    told: set[int] = set()
+    for frame in range(120):
+        t_s = frame / 9.0
+        walkers = [_standing(1 + at, 60.0 + 40.0 * at + 12.0 * t_s, t_s, 12.0) for at in range(2)]
+        hider = _standing(3, 70.0, min(t_s, 1.0))._replace(hidden_s=max(t_s - 1.0, 0.0))
+        stone = _standing(4, 60.0, t_s)._replace(belief=0.2)
+        groups = counter.update([*walkers, hider, stone], RuleEvents(), t_s)
+        told |= {one.group_id for one in groups if any(member.track_id == 3 for member in one.members)}
+    assert told == {1}
+
+
+def _standing(track_id: int, x: float, t_s: float, speed_px_s: float = 0.0) -> Track:
+    box = (x, 100.0, x + 16.0, 140.0)
+    return Track(track_id, "person", box, 0.9, (speed_px_s, 0.0), 0.0, t_s, confirmed=True)
 
 
 def test_people_who_cross_never_become_one_group() -> None:
