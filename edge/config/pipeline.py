@@ -187,7 +187,7 @@ class AlertsConfig(Section):
         1.5, ge=0.0, le=600.0, description="a group is told once it has been followed for this long"
     )
     min_confidence: Share = Field(
-        0.6, description="a group is told once it is this probable that somebody is there at all; 0: at once"
+        0.75, description="a group is told once one of its people in sight is this probably a person; 0: at once"
     )
     min_count: int = Field(1, ge=1, le=1000, description="smaller groups are followed but not told")
     update_every_s: float = Field(
