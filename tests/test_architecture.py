@@ -40,7 +40,7 @@ STAGES_SHARED_BELOW = {
     "assignment": "tracker",
     "belief": "tracker",
     "bodies": "tracker",
-    "passes": "tracker",
+    "compiled_tracker": "tracker",
     "bonds": "groups",
     "company": "groups",
     "counting": "groups",

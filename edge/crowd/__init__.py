@@ -1,7 +1,8 @@
 """Compiled passes over all people of a frame, built when the package was installed and called through ctypes.
 
 Each has a specification in Python that decides alike and runs where nothing was built: that of ``bonds.cpp`` is
-``pipeline.bonds``, that of ``company.cpp`` is ``pipeline.company``, that of ``bodies.cpp`` what ``pipeline.passes`` names.
+``pipeline.bonds``, that of ``company.cpp`` is ``pipeline.company``, that of ``tracker.cpp`` what
+``pipeline.compiled_tracker`` names.
 With ten people a frame was a hundred calls of numpy, which cost more than what they compute.
 """
 
@@ -16,9 +17,8 @@ Library = ctypes.CDLL
 FORCED_BY = "EDGE_CROWD"
 """Environment variable; ``reference`` leaves the compiled passes aside (same alerts, several times slower)."""
 
-_VERSION = 5  # of the calls; a library left behind by an older installation must not be used
+_VERSION = 6  # of the calls; a library left behind by an older installation must not be used
 _WHERE = ctypes.c_void_p
-_ROWS = (_WHERE, ctypes.c_ssize_t, ctypes.c_int)
 _CALLS = {
     "edge_bonds_new": ((), _WHERE),
     "edge_bonds_free": ((_WHERE,), None),
@@ -31,26 +31,13 @@ _CALLS = {
     "edge_bonds_remembered": ((_WHERE,), ctypes.c_int),
     # the people, how many, the ties, how many, the first of each set
     "edge_company_firsts": ((_WHERE, ctypes.c_int, _WHERE, ctypes.c_int, _WHERE), None),
-    # of all three: the bodies' rows, the size of one, how many
-    # elapsed_s, share of a hidden body's velocity that is kept, the settings
-    "edge_bodies_coast": ((*_ROWS, ctypes.c_double, ctypes.c_double, _WHERE), None),
-    # the boxes, how many, the votes, how many kinds, the moment, the settings, who is unseen, which are free
-    "edge_bodies_match": (
-        (*_ROWS, _WHERE, ctypes.c_int, _WHERE, ctypes.c_int, _WHERE, _WHERE, _WHERE, _WHERE),
-        None,
-    ),
-    # who is unseen, time passed, lost, width and height of the frame, least covered share, who is covered by whom
-    "edge_bodies_hide": (
-        (*_ROWS, _WHERE, ctypes.c_double, ctypes.c_int, *(ctypes.c_double,) * 3, _WHERE),
-        None,
-    ),
-    # the boxes, how many, heights of a companion, overlap of an echo, which are unclaimed, their velocities
-    "edge_bodies_newcomers": (
-        (*_ROWS, _WHERE, ctypes.c_int, ctypes.c_double, ctypes.c_double, _WHERE, _WHERE),
-        None,
-    ),
-    # the tables of belief, the numbers told
-    "edge_bodies_tell": ((*_ROWS, _WHERE, _WHERE), None),
+    # the settings
+    "edge_tracker_new": ((_WHERE,), _WHERE),
+    "edge_tracker_free": ((_WHERE,), None),
+    # the tracker, the boxes, how many, the scene
+    "edge_tracker_step": ((_WHERE, _WHERE, ctypes.c_int, _WHERE), ctypes.c_int),
+    "edge_tracker_told": ((_WHERE,), _WHERE),
+    "edge_tracker_forget": ((_WHERE,), None),
 }
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edge.config import CameraConfig, Config
 from edge.errors import ConfigError
 from edge.pipeline.alerts import AlertRaiser
+from edge.pipeline.compiled_tracker import make_tracker
 from edge.pipeline.gate import MotionGate
 from edge.pipeline.geo import Geo, place
 from edge.pipeline.groups import GroupCounter
@@ -23,7 +24,6 @@ from edge.pipeline.preprocess import CloseUps, Prepared, Preprocessor
 from edge.pipeline.rays import View
 from edge.pipeline.rules import Rules
 from edge.pipeline.sight import SightKeeper
-from edge.pipeline.tracker import Tracker
 from edge.places import Placed, Telemetry
 from edge.records import Alert, CameraShift, Detection, Frame, Result, Sight, Track
 from edge.terrain import Terrain
@@ -105,7 +105,7 @@ class Pipeline:
         self._followed: tuple[Track, ...] = ()
         self._sight = SightKeeper(config.sight)
         self._motion = _camera_motion(camera) if camera.moving else None
-        self._tracker = Tracker(config.tracker, start_score=detector.begin)
+        self._tracker = make_tracker(config.tracker, start_score=detector.begin)
         self._rules = Rules(camera.line, camera.zone, time_zone=camera.time_zone)
         self._pace = Pace(config.groups)
         self._groups = GroupCounter(config.groups)

@@ -29,7 +29,7 @@ _BENEFIT = 60.0  # more than any cost inside the gates: a match is always better
 SETTINGS = (
     *(_NEIGHBOURS, _GATE_SIGMA, _GATE_HEIGHTS, _SIZE_PX, _SIZE_SHARE, _SIZE_COST, _SIZE_GATE, _TRUST_COST, _BENEFIT),
 )
-"""What the compiled passes need of this module."""
+"""What the compiled tracker need of this module."""
 
 
 def associate(

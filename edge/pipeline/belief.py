@@ -34,7 +34,7 @@ TABLES = (
     *(*_ON_ANOTHER, *_WEAK_ON_ANOTHER, *_SURE_ON_ANOTHER, _SURE_STRENGTH),
     *(*_HIDDEN_S, *_HIDDEN_ALONE, *_HIDDEN_ON_ANOTHER),
 )
-"""All of it, for the compiled passes."""
+"""All of it, for the compiled tracker."""
 
 
 def seen_belief(strength: Floats, moved_heights: Floats) -> Floats:

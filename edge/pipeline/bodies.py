@@ -37,7 +37,7 @@ class Boxes:
     """The detections of one frame as arrays, in an order that does not depend on the order given.
 
     ``place`` (M, 2) float64 are the middles and ``size`` (M, 2) widths and heights in pixels, ``score`` (M,); ``kind`` (M,)
-    are indices into the tracker's list of kinds. ``rows`` (M, 6) holds them all; ``Box`` in bodies.cpp mirrors it.
+    are indices into the tracker's list of kinds.
     """
 
     def __init__(self, detections: Sequence[Detection], kinds: list[str]) -> None:
@@ -46,26 +46,21 @@ class Boxes:
         for one in ordered:
             if one.kind not in kinds:
                 kinds.append(one.kind)
-        # plain numbers: most frames hold a handful, and numpy costs more to call than they do
         rows = [
             ((x0 + x1) / 2.0, (y0 + y1) / 2.0, max(x1 - x0, 1.0), max(y1 - y0, 1.0), score, kinds.index(kind))
             for (x0, y0, x1, y1), score, kind in ordered
         ]
-        self.rows = np.array(rows, np.float64).reshape(-1, 6)
-        self.place, self.size, self.score = self.rows[:, :2], self.rows[:, 2:4], self.rows[:, 4]
+        numbers = np.array(rows, np.float64).reshape(-1, 6)
+        self.place, self.size, self.score = numbers[:, :2], numbers[:, 2:4], numbers[:, 4]
+        self.kind: Indices = numbers[:, 5].astype(np.intp)
 
     @property
     def height_px(self) -> Floats:
         """The longer sides, (M,)."""
         return np.asarray(self.size.max(axis=1, initial=1.0))
 
-    @property
-    def kind(self) -> Indices:
-        """What each was called, (M,)."""
-        return self.rows[:, 5].astype(np.intp)
-
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.score)
 
 
 _ROW = np.dtype(
@@ -81,7 +76,7 @@ _ROW = np.dtype(
     ],
     align=True,
 )
-"""One body; ``Body`` in ``edge/crowd/bodies.cpp`` mirrors it, so new columns stand at the end."""
+"""One body."""
 
 
 class _Column(Generic[Kind]):
@@ -158,14 +153,18 @@ class Bodies:
         if not shift.known:
             self.place_var += (_LOST_HEIGHTS * self.height_px) ** 2
         elif shift != _STILL:
-            turn = np.array(shift.linear).reshape(2, 2).T
+            a, b, c, d = shift.linear
             offset = np.array((shift.dx_px, shift.dy_px))
-            self.place = self.place @ turn + offset
-            self.seen_place = self.seen_place @ turn + offset
-            self.born_place = self.born_place @ turn + offset
-            self.velocity = self.velocity @ turn
-            self.seen_velocity = self.seen_velocity @ turn
-            self.size = self.size * np.sqrt(abs(np.linalg.det(turn)))
+
+            def turned(of: Floats) -> Floats:  # no matrix product: it rounds as the processor likes
+                return np.stack((a * of[:, 0] + b * of[:, 1], c * of[:, 0] + d * of[:, 1]), axis=1)
+
+            self.place = turned(self.place) + offset
+            self.seen_place = turned(self.seen_place) + offset
+            self.born_place = turned(self.born_place) + offset
+            self.velocity = turned(self.velocity)
+            self.seen_velocity = turned(self.seen_velocity)
+            self.size = self.size * math.sqrt(abs(a * d - b * c))
 
     def coast(self, elapsed_s: float) -> None:
         """Predict all for the time ``elapsed_s`` later; those out of sight slow down."""
@@ -261,8 +260,22 @@ def gains(elapsed_s: float) -> Gains:
     )
 
 
-SETTINGS = (_MEASURED_PX, _MEASURED_HEIGHTS, _NOISE_HEIGHTS2_S3, _CALM, _WILD, _STRENGTH_S, _TINY_S)
-"""What the compiled passes need of this module."""
+SETTINGS = (
+    *(
+        _MEASURED_PX,
+        _MEASURED_HEIGHTS,
+        _NOISE_HEIGHTS2_S3,
+        _CALM,
+        _WILD,
+        _STRENGTH_S,
+        _TINY_S,
+        _SURPRISE_S,
+        _SIZE_S,
+        _COAST_S,
+    ),
+    *(_NEWBORN_HEIGHTS_S, _LOST_HEIGHTS),
+)
+"""What the compiled tracker needs of this module."""
 
 
 def measured_var(height_px: Floats) -> Floats:

@@ -19,21 +19,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.config import TrackerConfig
-from edge.crowd import library
 from edge.near import fewest, within
-from edge.pipeline.association import SETTINGS as ASSOCIATION
 from edge.pipeline.association import associate
 from edge.pipeline.belief import belief, on_another, seen_belief
-from edge.pipeline.bodies import SETTINGS as BODIES
 from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured_var
-from edge.pipeline.passes import Passes
 from edge.records import CameraShift, Detection, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
 _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone ...
 _OUT_SHARE = (
-    1.0  # ... and at once where its middle is so much of its size outside; a box cut by the edge lags behind its body
+    1.0  # ... and at once where its middle is so far outside, in its size; a box cut by the edge lags behind its body
 )
 _DOUBTFUL, _DOUBTFUL_S = 0.15, 2.0  # who was never much believed is not waited for longer
 _STALL_S = 10.0  # after a pause this long only who is seen at once is still the same
@@ -50,9 +46,27 @@ _REAPPEAR_SIZE_SHARE = 0.3  # ... and such a difference weighs as much as one he
 _REAPPEAR_LEAD = 0.1  # a height ahead of the others weighs as much as so many heights of distance
 _SPEED_SLACK_HEIGHTS = 0.5
 
+SETTINGS = (
+    *(
+        _TIGHT_S,
+        _DIRECT_S + _TIGHT_S,
+        _LEFT_S,
+        _OUT_SHARE,
+        _DOUBTFUL,
+        _DOUBTFUL_S,
+        _STALL_S,
+        _GAP_S,
+        _COVERED_SHARE,
+        _SEEN_SHARE,
+    ),
+    *(_COMPANION_HEIGHTS, _SPEED_SLACK_HEIGHTS, _REAPPEAR_HEIGHTS, _REAPPEAR_HEIGHTS_S, _REAPPEAR_MAX_HEIGHTS),
+    *(_REAPPEAR_WALK_S, _REAPPEAR_SIZE, _REAPPEAR_SIZE_SHARE, _REAPPEAR_LEAD),
+)
+"""What the compiled tracker needs of this module."""
+
 
 class Tracker:
-    """Follows the bodies of one camera."""
+    """Follows the bodies of one camera: the specification of ``CompiledTracker``."""
 
     def __init__(self, config: TrackerConfig, *, start_score: float = 0.0) -> None:
         """Start with nobody.
@@ -64,16 +78,10 @@ class Tracker:
         self._config = config
         self._start_score = start_score
         self._bodies = Bodies()
-        core = library()
-        self._passes = None if core is None else Passes(core, self._settings())
         self._kinds: list[str] = []
         self._covered_by: dict[int, int] = {}
         self._next_id = 1
         self._t_s: float | None = None
-
-    def _settings(self) -> tuple[float, ...]:
-        own = (_DIRECT_S + _TIGHT_S, _GAP_S, _SPEED_SLACK_HEIGHTS, self._config.max_speed_heights_s, self._start_score)
-        return (*BODIES, *ASSOCIATION, *own)
 
     def update(
         self,
@@ -101,10 +109,7 @@ class Tracker:
         elapsed_s = 0.0 if self._t_s is None else max(t_s - self._t_s, 0.0)
         self._t_s = t_s
         self._bodies.move_with_camera(shift)
-        if self._passes is None:
-            self._bodies.coast(elapsed_s)
-        else:
-            self._passes.coast(self._bodies, elapsed_s)
+        self._bodies.coast(elapsed_s)
         if not ffc:
             boxes = Boxes(detections, self._kinds)
             self._bodies.know_kinds(len(self._kinds))
@@ -129,9 +134,6 @@ class Tracker:
         unseen, free = np.ones(len(bodies), np.bool_), np.ones(len(boxes), np.bool_)
         sure = boxes.score >= self._start_score
         if not len(bodies) or not len(boxes):
-            return unseen, free & sure
-        if self._passes is not None:
-            unseen, free = self._passes.match(bodies, boxes, t_s, elapsed_s)
             return unseen, free & sure
         direct = bodies.hidden_s + min(elapsed_s, _GAP_S) <= _DIRECT_S + _TIGHT_S
         for candidates, offered in ((bodies.confirmed, sure), (~bodies.confirmed, sure), (bodies.confirmed, ~sure)):
@@ -161,11 +163,7 @@ class Tracker:
         bodies, ids = self._bodies, self._bodies.track_id.tolist()
         passed_s = max(min(elapsed_s, _GAP_S), _TIGHT_S)
         lost = not shift.known or elapsed_s > _STALL_S  # this may be another scene: no long memory for who is not in it
-        if self._passes is None:
-            covers = self._covers(unseen, passed_s, width_px, height_px, lost=lost)
-        else:
-            size_px = (float(width_px or 0), float(height_px or 0))
-            covers = self._passes.hide(bodies, unseen, passed_s, size_px, _COVERED_SHARE, lost=lost)
+        covers = self._covers(unseen, passed_s, width_px, height_px, lost=lost)
         row_of = {one: row for row, one in enumerate(ids)} if self._covered_by else {}
         for track_id in [one for one in self._covered_by if not unseen[row_of[one]]]:
             del self._covered_by[track_id]
@@ -208,14 +206,9 @@ class Tracker:
         """Begin a body for every sure box that nobody claimed and that is no echo of a body just seen."""
         if not unclaimed.any():
             return
-        bodies = self._bodies
-        if self._passes is None:
-            columns, velocity = self._newcomers(boxes, unclaimed)
-        else:
-            overlap = self._config.duplicate_overlap
-            columns, velocity = self._passes.newcomers(bodies, boxes, unclaimed, _COMPANION_HEIGHTS, overlap)
+        columns, velocity = self._newcomers(boxes, unclaimed)
         if len(columns):
-            bodies.add(self._next_id, boxes, columns, velocity, t_s)
+            self._bodies.add(self._next_id, boxes, columns, velocity, t_s)
             self._next_id += len(columns)
 
     def _newcomers(self, boxes: Boxes, unclaimed: Flags) -> tuple[Indices, Floats]:
@@ -322,7 +315,7 @@ class Tracker:
 
     def _tracks(self) -> tuple[Track, ...]:
         bodies = self._bodies
-        numbers = self._numbers() if self._passes is None else self._passes.numbers(bodies)
+        numbers = self._numbers()
         names = self._kinds
         kinds = [names[vote] for vote in bodies.votes.argmax(axis=1)] if len(names) > 1 else names * len(bodies)
         told = zip(

@@ -48,12 +48,12 @@ def ours() -> Callable[[float, list[list[float]]], float]:
     # here and not above, because the other interpreter, which runs this file too, has no edge
     from edge.config import AlertsConfig, GroupsConfig, LineConfig, TrackerConfig
     from edge.pipeline.alerts import AlertRaiser
+    from edge.pipeline.compiled_tracker import make_tracker
     from edge.pipeline.groups import GroupCounter
     from edge.pipeline.rules import Rules
-    from edge.pipeline.tracker import Tracker
     from edge.records import Detection
 
-    tracker, groups = Tracker(TrackerConfig()), GroupCounter(GroupsConfig())
+    tracker, groups = make_tracker(TrackerConfig()), GroupCounter(GroupsConfig())
     rules = Rules([LineConfig(id="border", points=((0.1, 0.5), (0.9, 0.5)))], [])
     alerts = AlertRaiser(AlertsConfig(), camera="bench", boot_id="bench")
 

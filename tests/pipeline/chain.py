@@ -6,9 +6,9 @@ from scenes import HEIGHT_PX, WIDTH_PX, Shot
 
 from edge.config import AlertsConfig, GroupsConfig, LineConfig, TrackerConfig, ZoneConfig
 from edge.pipeline.alerts import AlertRaiser
+from edge.pipeline.compiled_tracker import make_tracker
 from edge.pipeline.groups import GroupCounter
 from edge.pipeline.rules import Rules
-from edge.pipeline.tracker import Tracker
 from edge.records import Alert, Group, Track
 
 
@@ -22,7 +22,7 @@ class Chain:
         alerts: AlertsConfig | None = None,
     ) -> None:
         """Start with nobody."""
-        self.tracker, self.rules = Tracker(TrackerConfig()), Rules(lines, zones)
+        self.tracker, self.rules = make_tracker(TrackerConfig()), Rules(lines, zones)
         self.counter = GroupCounter(GroupsConfig())
         self.raiser = AlertRaiser(alerts or AlertsConfig(), camera="north", boot_id="boot", lines=lines, zones=zones)
         self.tracks: tuple[Track, ...] = ()

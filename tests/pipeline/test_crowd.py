@@ -9,6 +9,7 @@ from edge import crowd
 from edge.config import GroupsConfig, TrackerConfig
 from edge.pipeline.bonds import Bonds, CompiledBonds, make_bonds
 from edge.pipeline.company import together
+from edge.pipeline.compiled_tracker import CompiledTracker, make_tracker
 from edge.pipeline.tracker import Tracker
 from edge.records import CameraShift, Detection, Track
 
@@ -95,7 +96,7 @@ def films(draw):
     velocity = dice.normal(0.0, 25.0, (people, 2))
     half = np.stack([dice.uniform(2.0, 9.0, people), dice.uniform(5.0, 30.0, people)], axis=1)
     frames, t_s = [], draw(st.sampled_from([0.0, 5e4]))
-    for _ in range(draw(st.integers(1, 14))):
+    for _ in range(draw(st.integers(1, 30))):
         step_s = float(dice.choice([0.0, 0.04, 0.11, 0.5, 2.0]))
         t_s += step_s
         place = place + velocity * step_s
@@ -111,8 +112,10 @@ def films(draw):
             Detection(tuple(box), float(score), str(kind))
             for box, score, kind in zip(boxes, scores, kinds, strict=True)
         ]
-        shift = CameraShift(*dice.normal(0.0, 3.0, 2)) if dice.random() < 0.2 else CameraShift()
-        frames.append((t_s, found, shift))
+        turned = CameraShift(*dice.normal(0.0, 3.0, 2), (1.01, 0.02, -0.02, 0.99))
+        shifts = (CameraShift(), CameraShift(*dice.normal(0.0, 3.0, 2)), turned, CameraShift(known=False))
+        shift = shifts[dice.choice(4, p=[0.7, 0.2, 0.07, 0.03])]
+        frames.append((t_s, found, shift, dice.random() < 0.05))
     return frames
 
 
@@ -121,13 +124,11 @@ def films(draw):
 @given(frames=films())
 def test_the_compiled_tracker_is_its_specification(frames):
     """The same bodies under the same ids, wherever boxes are contested; places but for the last digits of a logarithm."""
-    compiled = Tracker(TrackerConfig(), start_score=0.5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(crowd.FORCED_BY, "reference")
-        plain = Tracker(TrackerConfig(), start_score=0.5)
-    for t_s, detections, shift in frames:
-        expected = plain.update(detections, t_s, shift, width_px=200, height_px=150)
-        found = compiled.update(detections, t_s, shift, width_px=200, height_px=150)
+    compiled = CompiledTracker(TrackerConfig(), crowd.library(), start_score=0.5)
+    plain = Tracker(TrackerConfig(), start_score=0.5)
+    for t_s, detections, shift, ffc in frames:
+        expected = plain.update(detections, t_s, shift, ffc=ffc, width_px=200, height_px=150)
+        found = compiled.update(detections, t_s, shift, ffc=ffc, width_px=200, height_px=150)
         assert [decided(one) for one in found] == [decided(one) for one in expected]
         for one, other in zip(found, expected, strict=True):
             assert numbers(one) == pytest.approx(numbers(other), rel=1e-9, abs=1e-9)
@@ -148,6 +149,7 @@ def test_the_specification_runs_where_nothing_was_compiled(monkeypatch):
     """The environment can choose it, and so does a machine without a compiler."""
     monkeypatch.setenv(crowd.FORCED_BY, "reference")
     assert isinstance(make_bonds(GroupsConfig()), Bonds)
+    assert isinstance(make_tracker(TrackerConfig()), Tracker)
     monkeypatch.delenv(crowd.FORCED_BY)
     monkeypatch.setattr(crowd, "_loaded", lambda: None)
     assert isinstance(make_bonds(GroupsConfig()), Bonds)

@@ -8,15 +8,15 @@ from scenes import HEIGHT_PX, WIDTH_PX, Shot, Walker, film, in_line
 
 from edge.config import TrackerConfig
 from edge.pipeline.association import associate
-from edge.pipeline.tracker import Tracker
+from edge.pipeline.compiled_tracker import Follows, make_tracker
 from edge.records import CameraShift, Detection, Track
 
 SIZE = {"width_px": WIDTH_PX, "height_px": HEIGHT_PX}
 
 
-def follow(shots: list[Shot], tracker: Tracker | None = None) -> list[tuple[Track, ...]]:
+def follow(shots: list[Shot], tracker: Follows | None = None) -> list[tuple[Track, ...]]:
     """Give all shots to a tracker and keep what it says."""
-    tracker = tracker or Tracker(TrackerConfig())
+    tracker = tracker or make_tracker(TrackerConfig())
     return [tracker.update(shot.detections, shot.t_s, **SIZE) for shot in shots]
 
 
@@ -27,7 +27,7 @@ def believed(tracks: tuple[Track, ...]) -> list[Track]:
 
 def test_empty_input_gives_an_empty_tuple() -> None:
     """Nobody detected, nobody there."""
-    assert Tracker(TrackerConfig()).update((), 0.0) == ()
+    assert make_tracker(TrackerConfig()).update((), 0.0) == ()
 
 
 @pytest.mark.parametrize("fps", [2.0, 5.0, 9.0, 30.0, 60.0])
@@ -43,7 +43,7 @@ def test_two_who_cross_keep_their_ids_at_every_rate(fps: float) -> None:
 
 def test_a_single_false_box_is_never_believed() -> None:
     """A box seen in one frame only is dropped by time."""
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     tracker.update([Detection((10.0, 10.0, 20.0, 40.0), 0.9)], 0.0)
     steps = [tracker.update((), 0.1 * step) for step in range(1, 20)]
     assert not any(believed(step) for step in steps)
@@ -52,7 +52,7 @@ def test_a_single_false_box_is_never_believed() -> None:
 
 def test_a_weak_detection_holds_a_body_and_begins_none() -> None:
     """Below the detector's threshold a box only continues what is there."""
-    tracker = Tracker(TrackerConfig(), start_score=0.5)
+    tracker = make_tracker(TrackerConfig(), start_score=0.5)
     weak = [Detection((10.0, 10.0, 22.0, 40.0), 0.2)]
     assert all(tracker.update(weak, 0.1 * step) == () for step in range(10))
     for step in range(10, 20):
@@ -96,7 +96,7 @@ def test_whoever_has_one_foot_in_the_picture_is_still_there() -> None:
 
 def test_a_shutter_pause_counts_against_nobody() -> None:
     """While the shutter is closed bodies coast and nothing runs out, however long it takes."""
-    tracker = Tracker(TrackerConfig(hidden_s=1.0))
+    tracker = make_tracker(TrackerConfig(hidden_s=1.0))
     for shot in film([Walker((60.0, 200.0), (20.0, 0.0))], seconds=2.0):
         tracker.update(shot.detections, shot.t_s, **SIZE)
     paused = [tracker.update((), 2.0 + 0.1 * step, ffc=True, **SIZE) for step in range(40)]
@@ -107,7 +107,7 @@ def test_a_shutter_pause_counts_against_nobody() -> None:
 
 def test_a_moving_camera_moves_the_memory_along() -> None:
     """With the camera's motion told, a scene that shifts by its own width a second is a scene at rest."""
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     for step in range(20):
         x = 30.0 + 15.0 * step
         shift = CameraShift(dx_px=15.0) if step else CameraShift()
@@ -119,7 +119,7 @@ def test_a_moving_camera_moves_the_memory_along() -> None:
 
 def test_nothing_is_faster_than_a_person_can_be() -> None:
     """A box that jumps by fifteen heights a second is no walker."""
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     for step in range(12):
         x = 20.0 + 30.0 * step
         tracks = tracker.update([Detection((x, 100.0, x + 8.0, 120.0), 0.9)], 0.1 * step)
@@ -129,7 +129,7 @@ def test_nothing_is_faster_than_a_person_can_be() -> None:
 def test_a_stalled_stream_is_no_absence_but_a_long_one_is_another_scene() -> None:
     """After five seconds without frames the same people go on; after a minute those not seen at once are forgotten."""
     for pause_s, expected in ((5.0, [1]), (60.0, [])):
-        tracker = Tracker(TrackerConfig())
+        tracker = make_tracker(TrackerConfig())
         for shot in film([Walker((160.0, 200.0))], seconds=2.0):
             tracker.update(shot.detections, shot.t_s, **SIZE)
         for step in range(12):
@@ -140,7 +140,7 @@ def test_a_stalled_stream_is_no_absence_but_a_long_one_is_another_scene() -> Non
 def test_an_echo_of_a_body_is_no_second_body() -> None:
     """Two boxes on one person are one person."""
     shots = film([Walker((60.0, 200.0), (20.0, 0.0))], seconds=3.0)
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     for shot in shots:
         box = shot.detections[0].box
         echo = Detection((box[0] + 1.0, box[1] + 1.0, box[2] + 1.0, box[3]), 0.7)
@@ -151,7 +151,7 @@ def test_an_echo_of_a_body_is_no_second_body() -> None:
 
 def test_kinds_are_voted_and_not_mixed_by_one_frame() -> None:
     """One frame in which a person is called a deer changes nothing."""
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     for shot in film([Walker((60.0, 200.0), (20.0, 0.0))], seconds=3.0):
         kind = "deer" if abs(shot.t_s - 2.0) < 0.01 else "person"
         tracks = tracker.update([Detection(one.box, one.score, kind) for one in shot.detections], shot.t_s)
@@ -166,14 +166,13 @@ def test_ids_belong_to_the_instance() -> None:
 
 def test_an_hour_of_passers_by_leaves_nobody() -> None:
     """State is pruned by time: after an hour of people who come and go the tracker is empty."""
-    tracker = Tracker(TrackerConfig())
+    tracker = make_tracker(TrackerConfig())
     for minute in range(60):
         for shot in film([Walker((340.0, 200.0), (60.0, 0.0))], seconds=3.0, fps=4.0):
             tracker.update(shot.detections, 60.0 * minute + shot.t_s, **SIZE)
         for step in range(50):
             tracker.update((), 60.0 * minute + 3.0 + step, **SIZE)
-    assert len(tracker._bodies) == 0
-    assert tracker._covered_by == {}
+    assert tracker.update((), 3600.0, **SIZE) == ()
 
 
 @settings(max_examples=15, deadline=None)
