@@ -147,8 +147,7 @@ inline std::vector<Pair> gated(const std::vector<Body>& bodies, const std::vecto
     const Body& one = bodies[static_cast<size_t>(rows[at])];
     found.clear();
     grid.near(one.place, gates[at], [&](int index, double distance) { found.emplace_back(distance, index); });
-    std::sort(found.begin(), found.end());
-    if (found.size() > static_cast<size_t>(by.neighbours)) found.resize(static_cast<size_t>(by.neighbours));
+    keep_nearest(found, static_cast<size_t>(by.neighbours));
     for (const auto& [distance, index] : found) {
       const Box& box = boxes[columns[static_cast<size_t>(index)]];
       const double size = std::log(std::max(box.size.x, box.size.y) / one.longer_side());

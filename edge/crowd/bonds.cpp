@@ -49,7 +49,7 @@ class Bonds {
   std::vector<Bond> bonds_;
   std::vector<int64_t> ids_, ties_;
   std::vector<Point> velocity_, feet_;
-  std::vector<double> height_px_;
+  std::vector<double> height_px_, speed_px_s_;
   std::vector<Look> looks_;  // of all bonds first, then of pairs without one
 };
 
@@ -110,8 +110,7 @@ void Bonds::list_fresh(int count, const BondSettings& by) {
   for (int row = 0; row < count; ++row) {
     found.clear();
     grid.near(feet_[static_cast<size_t>(row)], reach, [&](int other, double distance) { found.emplace_back(distance, other); });
-    std::sort(found.begin(), found.end());
-    if (found.size() > most) found.resize(most);
+    edge::keep_nearest(found, most);
     for (const auto& [distance, other] : found) {
       if (other != row) codes.push_back(static_cast<int64_t>(std::min(row, other)) * count + std::max(row, other));
     }
@@ -125,8 +124,7 @@ void Bonds::look(const Person* people, const BondSettings& by) {
   for (Look& one : looks_) {
     const auto left = static_cast<size_t>(one.left), right = static_cast<size_t>(one.right);
     const double yardstick = std::max(height_px_[left], height_px_[right]);
-    const double speed = std::max(std::hypot(velocity_[left].x, velocity_[left].y),
-                                  std::hypot(velocity_[right].x, velocity_[right].y));
+    const double speed = std::max(speed_px_s_[left], speed_px_s_[right]);
     one.apart = apart(feet_[left], feet_[right]) / yardstick;
     one.differ = apart(velocity_[left], velocity_[right]) / yardstick;
     one.allowed = by.agree_heights_s + by.agree_share * speed / yardstick;
@@ -173,10 +171,13 @@ void Bonds::weigh(const Person* people, int count, double elapsed_s, double gain
   }
   feet_.clear();
   height_px_.clear();
+  speed_px_s_.clear();
   for (int row = 0; row < count; ++row) {
     const Person& one = people[row];
     feet_.push_back({(one.left + one.right) / 2.0, one.bottom});
     height_px_.push_back(std::max({one.right - one.left, one.bottom - one.top, 1.0}));
+    const Point& velocity = velocity_[static_cast<size_t>(row)];
+    speed_px_s_.push_back(std::hypot(velocity.x, velocity.y));
   }
   drop_gone(people);
   list_fresh(count, by);

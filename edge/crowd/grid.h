@@ -35,10 +35,14 @@ class Grid {
   // Calls found(index, distance) for each point within reach of a place; no reach is longer than the farthest.
   template <typename Found>
   void near(const Point& place, double reach, Found found) const {
+    const double almost2 = reach * reach * (1 + 1e-9);  // rules out most without the exact root
     for (int64_t middle : {key(place) - width(), key(place), key(place) + width()}) {
       auto at = std::lower_bound(cells_.begin(), cells_.end(), std::make_pair(middle - 1, 0));
       for (; at != cells_.end() && at->first <= middle + 1; ++at) {
-        const double distance = apart(place, points_[static_cast<size_t>(at->second)]);
+        const Point& other = points_[static_cast<size_t>(at->second)];
+        const double x = other.x - place.x, y = other.y - place.y;
+        if (x * x + y * y > almost2) continue;
+        const double distance = apart(place, other);
         if (distance <= reach) found(at->second, distance);
       }
     }
@@ -59,6 +63,13 @@ class Grid {
   Point low_{INFINITY, INFINITY}, most_{0, 0};
   std::vector<std::pair<int64_t, int>> cells_;
 };
+
+// Leaves the few nearest of those found, in order.
+inline void keep_nearest(std::vector<std::pair<double, int>>& found, size_t most) {
+  const size_t kept = std::min(found.size(), most);
+  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(kept), found.end());
+  found.resize(kept);
+}
 
 }  // namespace edge
 

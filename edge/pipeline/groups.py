@@ -239,10 +239,11 @@ class GroupCounter:
             return {}
         found = Counter[int]()
         join = self._config.join_distance_heights
-        heights_px = [max(one.height_px, 1.0) for one in people]
+        boxes = [one.box for one in people]
+        heights_px = [bottom - top for _, top, _, bottom in boxes]
         tallest_px = max(heights_px)
         # by x, so that each looks only at those beside it
-        feet = sorted([(*one.foot_px, row) for row, one in enumerate(people)])
+        feet = sorted([((left + right) / 2, bottom, row) for row, (left, _, right, bottom) in enumerate(boxes)])
         for one in coming:
             (x, y), height_px = one.foot_px, max(one.height_px, 1.0)
             reach_px = join * max(height_px, tallest_px)

@@ -140,7 +140,8 @@ class Rules:
             start, along = ends[0], (ends[1][0] - ends[0][0], ends[1][1] - ends[0][1])
             length_px = max(math.hypot(*along), 1e-9)
             for track in seen:
-                foot, height_px = track.foot_px, max(track.height_px, 1.0)
+                left, top, right, bottom = track.box  # its properties would cost as much as all that follows
+                foot, height_px = ((left + right) / 2, bottom), max(bottom - top, 1.0)
                 # the picture's y axis points down, so walking from start to end the left hand side is negative
                 side_px = (along[0] * (foot[1] - start[1]) - along[1] * (foot[0] - start[0])) / length_px
                 memory = self._memories[track.track_id]
