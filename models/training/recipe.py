@@ -36,6 +36,9 @@ _LIKE_THE_NODE = Plan(
     workers=1,
 )
 """Larger crops of fewer scenes each, since what the network knows of a whole picture it shall learn from whole pictures."""
+_TO_THE_END = replace(_LIKE_THE_NODE, steps=5000, mosaic_share=0.2, rate=6e-4, flat_share=0.4, seed=21)
+_BEFORE = ((3, 3000), (3, 4000), (3, 3000), (3, 4000), (4, 2000))
+"""Where the last run starts, and half of what ships."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ RECIPES = {
             replace(_MIXED, steps=4600, rate=6e-4, seed=2),
             replace(_MIXED, steps=4000, rate=7e-4, seed=6),
             _LIKE_THE_NODE,
+            _TO_THE_END,
         ),
-        thresholds={"score": 0.5, "begin": 0.6, "score_low": 0.1, "nms_iou": 0.55},
+        thresholds={"score": 0.5, "begin": 0.7, "score_low": 0.1, "nms_iou": 0.55},
         smallest_height_px=22,
-        averaged=((3, 3000), (3, 4000), (4, 2000)),
+        averaged=(*_BEFORE, *[(5, 5000)] * len(_BEFORE)),
+        starts={5: _BEFORE},
     ),
     "thermal-person-tiny": Recipe(
         begin="thermal-person",
