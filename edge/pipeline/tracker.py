@@ -28,9 +28,7 @@ from edge.records import CameraShift, Detection, Track
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
 _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone ...
-_OUT_SHARE = (
-    1.0  # ... and at once where its middle is so far outside, in its size; a box cut by the edge lags behind its body
-)
+_OUT_SHARE = 0.5  # ... and at once where its middle is so far outside, in its size (1.0 is worse from drones)
 _DOUBTFUL, _DOUBTFUL_S = 0.15, 2.0  # who was never much believed is not waited for longer
 _STALL_S = 10.0  # after a pause this long only who is seen at once is still the same
 _GAP_S = 1.0  # one frame speaks for at most so much time; a stalled stream is no absence

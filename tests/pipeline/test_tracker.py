@@ -86,14 +86,6 @@ def test_whoever_walks_out_of_the_picture_is_soon_gone() -> None:
     assert [one.track_id for one in believed(steps[-1])] == [2]
 
 
-def test_whoever_has_one_foot_in_the_picture_is_still_there() -> None:
-    """The box of a leaving body lags behind it and vanishes first: for most of a second it is followed on."""
-    walker = Walker((340.0, 200.0), (40.0, 0.0))
-    last_s = max(shot.t_s for shot in film([walker], seconds=6.0) if shot.detections)
-    steps = follow(list(film([walker], seconds=6.0)))
-    assert [len(step) for step in steps[: round((last_s + 0.5) * 9.0)]][9:].count(0) == 0
-
-
 def test_a_shutter_pause_counts_against_nobody() -> None:
     """While the shutter is closed bodies coast and nothing runs out, however long it takes."""
     tracker = make_tracker(TrackerConfig(hidden_s=1.0))
