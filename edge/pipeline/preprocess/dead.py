@@ -18,7 +18,7 @@ STICKS_OUT_NOISES = 16.0
 """At 12 the tips of twigs were taken for dead now and then; noise alone never sticks out so far. At 50 mK: 0.8 degrees."""
 STICKS_OUT_LEAST = 12
 """Counts; for pictures with hardly any noise."""
-_ROWS = 4  # at a time: a frame must not cost more than 64 kB, and all of this is less at 640 columns
+_ROWS = 3  # at a time: a frame must not cost more than 64 kB, and all of this is less at 640 columns
 
 
 class DeadPixels:
