@@ -130,4 +130,6 @@ def sequence(
     """
     from edge.evaluate.sequence import footage_from_coco
 
-    sys.stderr.write(f"{footage_from_coco(truth, images, date, output=output, fps=fps)}\n")
+    film = footage_from_coco(truth, images, date, output=output, fps=fps)
+    left_out = f", without {len(film.left_out)} that show another scene than those around them"
+    sys.stderr.write(f"{film.folder}{left_out if film.left_out else ''}\n")

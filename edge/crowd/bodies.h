@@ -40,8 +40,8 @@ struct Settings {  // in the order in which compiled_tracker.py joins them
   double neighbours, gate_sigma, gate_heights, size_px, size_share, size_cost, size_gate, trust_cost, benefit;  // association.py
   double tight_s, direct_s, left_s, out_share, doubtful, doubtful_s, stall_s, gap_s, covered_share, seen_share;  // tracker.py
   double companion_heights, speed_slack_heights;
-  double reappear_heights, reappear_heights_s, reappear_max_heights, reappear_walk_s, reappear_size, reappear_size_share;
-  double reappear_lead;
+  double reappear_heights, reappear_heights_s, reappear_max_heights, reappear_stray_heights, reappear_stray_s;
+  double reappear_walk_s, reappear_size, reappear_size_share, reappear_lead;
   double start_score, hidden_s, tentative_s, confirm_hits, confirm_s, max_speed_heights_s, duplicate_overlap;  // configured
   Beliefs beliefs;
 };

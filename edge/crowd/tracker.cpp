@@ -236,6 +236,14 @@ double distance_to_way(const Point& point, const Point& start, const Point& end)
   return std::hypot(point.x - (start.x + share * way.x), point.y - (start.y + share * way.y));
 }
 
+// How far from the way of an old body a new one began, less what it may have strayed, in heights: ``_strayed``.
+double strayed(const Body& fresh, const Body& old, const Settings& by) {
+  const double apart_s = std::max(fresh.first_seen_s - old.last_seen_s, 0.0), walked_s = std::min(apart_s, by.reappear_walk_s);
+  const Point end{old.seen_place.x + old.seen_velocity.x * walked_s, old.seen_place.y + old.seen_velocity.y * walked_s};
+  const double from_way = distance_to_way(fresh.born_place, old.seen_place, end) / old.height_px();
+  return std::max(from_way - by.reappear_stray_heights * std::min(apart_s, by.reappear_stray_s), 0.0);
+}
+
 // Pairs newly believed bodies with those out of sight, the likeliest first: ``_reappeared``.
 std::vector<std::pair<size_t, size_t>> Tracker::reappeared(const std::vector<size_t>& fresh) const {
   struct Guess {
@@ -262,7 +270,8 @@ std::vector<std::pair<size_t, size_t>> Tracker::reappeared(const std::vector<siz
       const Body& old = bodies_[gone[at]];
       const Point &end = ends[at], &velocity = old.seen_velocity;
       const double height = old.height_px();
-      const double distance = std::min(distance_to_way(one.place, old.seen_place, end), apart(one.place, old.place)) / height;
+      const double aside = std::min(distance_to_way(one.place, old.seen_place, end), apart(one.place, old.place)) / height;
+      const double distance = std::min(aside, strayed(one, old, by_));
       const double size = std::fabs(std::log(one.height_px() / height));
       const double grown = by_.reappear_heights + by_.reappear_heights_s * old.hidden_s;
       if (!(distance <= std::min(grown, by_.reappear_max_heights)) || !(size <= std::log(by_.reappear_size)) ||

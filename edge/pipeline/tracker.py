@@ -38,6 +38,8 @@ _COMPANION_HEIGHTS = 3.0  # a newborn this near to a believed body is expected t
 _REAPPEAR_HEIGHTS = 1.3  # how far from its expected way a body may reappear ...
 _REAPPEAR_HEIGHTS_S = 0.1  # ... and how that grows with the time out of sight ...
 _REAPPEAR_MAX_HEIGHTS = 3.0  # ... up to here
+_REAPPEAR_STRAY_HEIGHTS = 1.0  # less, when it began: how far it may have strayed in each second of the first ...
+_REAPPEAR_STRAY_S = 1.0  # ... so many; at 2 frames/s a runner is lost by his first step
 _REAPPEAR_WALK_S = 15.0  # nobody is thought to walk on behind cover for longer
 _REAPPEAR_SIZE = 2.0  # times as tall, at most ...
 _REAPPEAR_SIZE_SHARE = 0.3  # ... and such a difference weighs as much as one height of distance
@@ -58,7 +60,14 @@ SETTINGS = (
         _SEEN_SHARE,
     ),
     *(_COMPANION_HEIGHTS, _SPEED_SLACK_HEIGHTS, _REAPPEAR_HEIGHTS, _REAPPEAR_HEIGHTS_S, _REAPPEAR_MAX_HEIGHTS),
-    *(_REAPPEAR_WALK_S, _REAPPEAR_SIZE, _REAPPEAR_SIZE_SHARE, _REAPPEAR_LEAD),
+    *(
+        _REAPPEAR_STRAY_HEIGHTS,
+        _REAPPEAR_STRAY_S,
+        _REAPPEAR_WALK_S,
+        _REAPPEAR_SIZE,
+        _REAPPEAR_SIZE_SHARE,
+        _REAPPEAR_LEAD,
+    ),
 )
 """What the compiled tracker needs of this module."""
 
@@ -254,8 +263,9 @@ class Tracker:
     def _reappeared(self, new: Indices) -> list[tuple[int, int]]:
         """Pair newly believed bodies with those out of sight, the likeliest pairs first.
 
-        A body out of sight may have stopped at once, walked on, or anything between, so all of its way counts. Where a
-        newcomer lies on the ways of several, the one that has come farthest is the first to come out of cover.
+        A body out of sight may have stopped at once, walked on, or anything between, so all of its way counts: until now,
+        and until the newcomer was first seen, which may be long before it was believed. Where a newcomer lies on the ways
+        of several, the one that has come farthest is the first to come out of cover.
         """
         bodies = self._bodies
         old = np.nonzero(bodies.confirmed & (bodies.hidden_s > 0.0))[0]
@@ -271,7 +281,7 @@ class Tracker:
             _distance_to_way(place, bodies.seen_place[old], ends),
             np.hypot(*(place[:, None, :] - bodies.place[old][None]).transpose(2, 0, 1)),
         )
-        distance = aside / height_px
+        distance = np.minimum(aside / height_px, self._strayed(new, old))
         from_end = np.hypot(*(place[:, None, :] - ends[None]).transpose(2, 0, 1)) / height_px
         size = np.abs(np.log(bodies.height_px[new][:, None] / height_px[None, :]))
         possible = (
@@ -292,6 +302,17 @@ class Tracker:
                 used_old.add(column)
                 pairs.append((int(new[row]), int(old[column])))
         return pairs
+
+    def _strayed(self, new: Indices, old: Indices) -> Floats:
+        """Measure how far from each old body's way each new one began, less what it may have strayed; heights, (N, O)."""
+        bodies = self._bodies
+        born, seen = bodies.born_place[new], bodies.seen_place[old]
+        apart_s = np.maximum(bodies.first_seen_s[new][:, None] - bodies.last_seen_s[old][None, :], 0.0)
+        walked_s = np.minimum(apart_s, _REAPPEAR_WALK_S)
+        ends = seen[None] + bodies.seen_velocity[old][None] * walked_s[:, :, None]
+        strayed = _REAPPEAR_STRAY_HEIGHTS * np.minimum(apart_s, _REAPPEAR_STRAY_S)
+        rows = [_distance_to_way(one[None], seen, end)[0] for one, end in zip(born, ends, strict=True)]
+        return np.maximum(np.stack(rows) / bodies.height_px[old] - strayed, 0.0)
 
     def _forget(self, width_px: int | None, height_px: int | None) -> None:
         bodies = self._bodies

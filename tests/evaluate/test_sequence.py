@@ -44,7 +44,7 @@ def data_set(folder, *, frames=(7, 3, 4), **changes):
 def test_pictures_of_a_date_become_a_clip_in_the_order_of_their_frames(tmp_path):
     """Time follows the frame numbers, gaps included, and the footage reader gives the pictures in that order."""
     coco, images = data_set(tmp_path / "drones")
-    folder = footage_from_coco(coco, images, "20201217", output=tmp_path / "out")
+    folder = footage_from_coco(coco, images, "20201217", output=tmp_path / "out").folder
     truth = load_truth(truth_path(folder))
     assert folder.name == truth.name == "drones-20201217"
     assert [frame.t_s for frame in truth.frames] == [0.0, 0.5, 2.0]
@@ -57,7 +57,7 @@ def test_pictures_of_a_date_become_a_clip_in_the_order_of_their_frames(tmp_path)
 def test_persons_and_areas_to_ignore_are_in_the_truth(tmp_path):
     """A crowd annotation becomes an area in which nothing is judged; nobody has a group."""
     coco, images = data_set(tmp_path / "drones")
-    truth = load_truth(truth_path(footage_from_coco(coco, images, "20201217", output=tmp_path)))
+    truth = load_truth(truth_path(footage_from_coco(coco, images, "20201217", output=tmp_path).folder))
     assert [(one.kind, one.box, one.group) for one in truth.frames[2].objects] == [
         ("person", (3.0, 4.0, 8.0, 13.0), None),
         ("ignore", (20.0, 0.0, 30.0, 10.0), None),
@@ -70,7 +70,20 @@ def test_making_it_twice_gives_the_same(tmp_path):
     once = footage_from_coco(coco, images, "20201217", output=tmp_path)
     twice = footage_from_coco(coco, images, "20201217", output=tmp_path)
     assert once == twice
-    assert len(list(twice.iterdir())) == 3
+    assert len(list(twice.folder.iterdir())) == 3
+
+
+def test_a_picture_of_another_scene_is_left_out_and_named(tmp_path):
+    """Numbers given to names sorted as words put a stray picture after every tenth; what comes and stays is no stray."""
+    coco, images = data_set(tmp_path / "drones", frames=(1, 2, 3, 4, 5))
+    one, other = np.random.default_rng(5).integers(0, 255, (2, HEIGHT_PX, WIDTH_PX), np.uint8)
+    for name, scene in zip("01234", (one, other, one, other, other), strict=True):
+        cv2.imwrite(str(images / f"p{name}.png"), scene)
+    footage_from_coco(data_set(tmp_path / "five", frames=range(1, 6))[0], images, "20201217", output=tmp_path)
+    film = footage_from_coco(coco, images, "20201217", output=tmp_path)
+    assert film.left_out == ("p1.png",)
+    assert [frame.t_s for frame in load_truth(truth_path(film.folder)).frames] == [0.0, 1.0, 1.5, 2.0]
+    assert len(list(film.folder.iterdir())) == 4
 
 
 def test_an_unknown_date_names_the_known_ones(tmp_path):
@@ -109,9 +122,10 @@ def test_missing_pictures_and_mixed_sizes_are_refused(tmp_path):
 
 @pytest.mark.data
 def test_a_real_date_becomes_footage(shared_data, tmp_path):
-    """The longest film of the drone pictures is one clip of six minutes at two frames a second."""
+    """The longest film of the drone pictures is one clip of six minutes at two frames a second, less its strays."""
     root = shared_data / "hit-uav"
-    folder = footage_from_coco(root / "train.json", root / "images", "20201217", output=tmp_path)
+    folder, left_out = footage_from_coco(root / "train.json", root / "images", "20201217", output=tmp_path)
     truth = load_truth(truth_path(folder))
-    assert len(list(folder.iterdir())) == len(truth.frames) == 587
+    assert len(list(folder.iterdir())) == len(truth.frames) == 587 - len(left_out)
+    assert 40 <= len(left_out) <= 587 / 11
     assert truth.duration_s == pytest.approx(363.5)

@@ -118,6 +118,15 @@ def test_nothing_is_faster_than_a_person_can_be() -> None:
     assert not believed(tracks)
 
 
+def test_who_starts_to_run_between_two_looks_stays_the_same() -> None:
+    """At 2 frames/s the first step of a runner is farther than one who stands is looked for; where he began tells."""
+    tracker = make_tracker(TrackerConfig())
+    for step in range(16):
+        x = 100.0 + 30.0 * max(step - 7, 0)
+        tracks = tracker.update([Detection((x - 4.0, 100.0, x + 4.0, 120.0), 0.9)], 0.5 * step, **SIZE)
+    assert [(one.track_id, one.hidden_s) for one in tracks] == [(1, 0.0)]
+
+
 def test_a_stalled_stream_is_no_absence_but_a_long_one_is_another_scene() -> None:
     """After five seconds without frames the same people go on; after a minute those not seen at once are forgotten."""
     for pause_s, expected in ((5.0, [1]), (60.0, [])):
