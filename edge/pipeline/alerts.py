@@ -30,6 +30,29 @@ _WALKING_HEIGHTS_S = 0.15  # slower than this a group has no heading
 _LOUDNESS: dict[Priority, int] = {"routine": 0, "important": 1, "urgent": 2}
 
 
+class _Stand(NamedTuple):
+    """Where a group's people are in this frame: their hull, the tallest, and the feet of each."""
+
+    hull: Box
+    tallest_px: float
+    feet: list[tuple[float, float, Track]]
+
+    @classmethod
+    def of(cls, group: Group) -> "_Stand":
+        """Look at a group once; every young group asks for those of all that were told."""
+        boxes = [one.box for one in group.members]
+        feet = [
+            ((left + right) / 2, bottom, one)
+            for (left, _, right, bottom), one in zip(boxes, group.members, strict=True)
+        ]
+        return cls(group.box, max([bottom - top for _, top, _, bottom in boxes]), feet)
+
+    def near(self, box: Box, reach_px: float) -> list[Track]:
+        """List those whose feet may be within reach of somebody in a box."""
+        left, top, right, bottom = box[0] - reach_px, box[1] - reach_px, box[2] + reach_px, box[3] + reach_px
+        return [one for x, y, one in self.feet if left <= x <= right and top <= y <= bottom]
+
+
 class _Met(NamedTuple):
     """When a group came up, and the alert of the group it split from."""
 
@@ -68,7 +91,7 @@ class AlertRaiser:
         self._zones = {zone.id: zone for zone in zones}
         self._stories: dict[int, _Story] = {}
         self._met: dict[int, _Met] = {}
-        self._hulls: dict[int, Box] = {}  # of this frame's groups
+        self._stands: dict[int, _Stand] = {}  # of this frame's groups, those that were asked for
 
     def update(
         self, groups: Sequence[Group], *, t_s: float, captured_utc_s: float, width_px: int, height_px: int
@@ -77,7 +100,7 @@ class AlertRaiser:
         size_px = (width_px, height_px)
         alerts = []
         self._meet(groups, t_s)
-        self._hulls = {}
+        self._stands = {}
         for group in sorted(groups, key=lambda one: (one.ended is not None, one.group_id)):
             story = self._stories.get(group.group_id)
             if group.ended is not None:
@@ -126,13 +149,12 @@ class AlertRaiser:
             return False
         young = group.parent is None and followed_s < _ALONE_S - _TIGHT_S
         told = [one for one in groups if one.group_id in self._stories and one.ended is None] if young else []
-        return not any(_walks_with(group, self._hull(group), one, self._hull(one)) for one in told)
+        return not any(_walks_with(self._stand(group), self._stand(one)) for one in told)
 
-    def _hull(self, group: Group) -> Box:
-        """Give a group's box, found once in a frame: every young group asks for those of all that were told."""
-        found = self._hulls.get(group.group_id)
+    def _stand(self, group: Group) -> _Stand:
+        found = self._stands.get(group.group_id)
         if found is None:
-            found = self._hulls[group.group_id] = group.box
+            found = self._stands[group.group_id] = _Stand.of(group)
         return found
 
     def _raise(self, group: Group, t_s: float, captured_utc_s: float, size_px: tuple[int, int]) -> Alert:
@@ -149,12 +171,12 @@ class AlertRaiser:
             return None
         sector = _sector(group, story.sector)
         told = story.told.group
-        priority, _ = self._loudness(group, t_s)
         same = (
-            (group.count, group.count_low, group.count_high, group.zone, group.crossing)
+            sector == story.sector
+            and (group.count, group.count_low, group.count_high, group.zone, group.crossing)
             == (told.count, told.count_low, told.count_high, told.zone, told.crossing)
-            and sector == story.sector
-            and priority == story.told.priority
+            # what makes a group loud is all of the above, and how long it has been in its zone
+            and (group.zone is None or self._loudness(group, t_s)[0] == story.told.priority)
         )
         if same:
             return None
@@ -239,28 +261,20 @@ _ENDINGS: dict[EndReason, str] = {
 }
 
 
-def _walks_with(group: Group, mine: Box, other: Group, their: Box) -> bool:
-    """Tell whether somebody of one group, in box ``mine``, is beside somebody of another, and about as fast."""
-    gap_px = max(mine[0] - their[2], their[0] - mine[2], mine[1] - their[3], their[1] - mine[3])
-    if gap_px > _BESIDE_HEIGHTS * max(mine[3] - mine[1], their[3] - their[1]):
-        return False  # nobody is taller than the hull; most groups are ruled out by this alone
-    tallest_px = max([one.height_px for one in (*group.members, *other.members)], default=1.0)
-    reach_px = _BESIDE_HEIGHTS * tallest_px
-    theirs = _feet_near(other, mine, reach_px)
+def _walks_with(group: _Stand, other: _Stand) -> bool:
+    """Tell whether somebody of one group is beside somebody of another, and about as fast."""
+    mine, their = group.hull, other.hull
+    reach_px = _BESIDE_HEIGHTS * max(group.tallest_px, other.tallest_px)
+    if max(mine[0] - their[2], their[0] - mine[2], mine[1] - their[3], their[1] - mine[3]) > reach_px:
+        return False  # most groups are ruled out by this alone
+    theirs = other.near(mine, reach_px)
     return bool(theirs) and any(
         math.dist(one.foot_px, near.foot_px) <= _BESIDE_HEIGHTS * max(one.height_px, near.height_px)
         and math.dist(one.velocity_px_s, near.velocity_px_s)
         <= _AS_FAST_HEIGHTS_S * max(one.height_px, near.height_px, 1.0)
-        for one in _feet_near(group, their, reach_px)
+        for one in group.near(their, reach_px)
         for near in theirs
     )
-
-
-def _feet_near(group: Group, box: Box, reach_px: float) -> list[Track]:
-    """List the members whose feet may be within reach of somebody in a box."""
-    left, top, right, bottom = box[0] - reach_px, box[1] - reach_px, box[2] + reach_px, box[3] + reach_px
-    feet = [(*one.foot_px, one) for one in group.members]
-    return [one for x, y, one in feet if left <= x <= right and top <= y <= bottom]
 
 
 def _sector(group: Group, before: int | None) -> int | None:
