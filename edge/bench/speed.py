@@ -30,7 +30,8 @@ class _Split:
     def __init__(self, detector: Detector, timed: "_Times") -> None:
         self._detector = detector
         self._timed = timed
-        self.begin, self.multiple_px, self.fixed_px = detector.begin, detector.multiple_px, detector.fixed_px
+        self.score, self.begin = detector.score, detector.begin
+        self.multiple_px, self.fixed_px = detector.multiple_px, detector.fixed_px
 
     def detect(self, tensor: npt.NDArray[np.uint8], scale: float, size_px: tuple[int, int]) -> tuple[Detection, ...]:
         with self._timed("inference"):

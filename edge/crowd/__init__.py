@@ -17,7 +17,7 @@ Library = ctypes.CDLL
 FORCED_BY = "EDGE_CROWD"
 """Environment variable; ``reference`` leaves the compiled passes aside (same alerts, several times slower)."""
 
-_VERSION = 7  # of the calls; a library left behind by an older installation must not be used
+_VERSION = 8  # of the calls; a library left behind by an older installation must not be used
 _WHERE = ctypes.c_void_p
 _CALLS = {
     "edge_bonds_new": ((), _WHERE),

@@ -11,7 +11,7 @@ namespace edge {
 // The same as a row of ``Bodies``.
 struct Body {
   Point place, velocity, size, seen_place, born_place, seen_velocity;
-  double moved_heights, place_var, mixed_var, velocity_var, surprise, score, strength, first_seen_s, last_seen_s, hidden_s;
+  double moved_heights, place_var, mixed_var, velocity_var, surprise, score, mean_score, strength, first_seen_s, last_seen_s, hidden_s;
   int64_t id, hits, looks, cover;  // cover: the id of the body it vanished behind, or 0
   bool confirmed, leaving;
 
@@ -38,11 +38,11 @@ struct Settings {  // in the order in which compiled_tracker.py joins them
   double measured_px, measured_heights, noise, calm, wild, strength_s, tiny_s, surprise_s, size_s, coast_s;  // bodies.py
   double newborn_heights_s, lost_heights;
   double neighbours, gate_sigma, gate_heights, size_px, size_share, size_cost, size_gate, trust_cost, benefit;  // association.py
-  double tight_s, direct_s, left_s, out_share, doubtful, doubtful_s, stall_s, gap_s, covered_share, seen_share;  // tracker.py
+  double tight_s, tight_score, direct_s, left_s, out_share, doubtful, doubtful_s, stall_s, gap_s, covered_share, seen_share;  // tracker.py
   double companion_heights, speed_slack_heights;
   double reappear_heights, reappear_heights_s, reappear_max_heights, reappear_stray_heights, reappear_stray_s;
   double reappear_walk_s, reappear_size, reappear_size_share, reappear_lead;
-  double start_score, hidden_s, tentative_s, confirm_hits, confirm_s, max_speed_heights_s, duplicate_overlap;  // configured
+  double start_score, believe_score, hidden_s, tentative_s, confirm_hits, confirm_s, max_speed_heights_s, duplicate_overlap;  // configured
   Beliefs beliefs;
 };
 
@@ -120,6 +120,7 @@ inline void see(Body& body, const Box& box, double trust, const Moment& now, con
   body.seen_velocity = body.velocity;
   body.moved_heights = std::max(body.moved_heights, apart(body.place, body.born_place) / body.height_px());
   body.score = box.score;
+  body.mean_score += (box.score - body.mean_score) / static_cast<double>(body.hits);
   const double just_s = std::max(now.elapsed_s, by.tiny_s), gap_s = body.hidden_s + just_s;
   const double strength_gain = std::max(mean_gain, 1.0 - std::exp(-gap_s / by.strength_s));
   body.strength += strength_gain * (box.score * (just_s / gap_s) - body.strength);
@@ -138,7 +139,7 @@ inline Body born(int64_t id, const Box& box, const Point& velocity, double t_s, 
   one.place_var = measured_var(box.height_px(), by);
   one.velocity_var = doubt * doubt;
   one.surprise = 1.0;
-  one.score = one.strength = box.score;
+  one.score = one.mean_score = one.strength = box.score;
   one.first_seen_s = one.last_seen_s = t_s;
   one.id = id;
   one.hits = one.looks = 1;

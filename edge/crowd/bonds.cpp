@@ -217,7 +217,7 @@ void Bonds::weigh(const Person* people, int count, double elapsed_s, double gain
 
 }  // namespace
 
-EDGE_PUBLIC int edge_crowd_version() { return 7; }
+EDGE_PUBLIC int edge_crowd_version() { return 8; }
 
 EDGE_PUBLIC Bonds* edge_bonds_new() { return new Bonds; }
 

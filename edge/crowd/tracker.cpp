@@ -206,7 +206,7 @@ void Tracker::believe(const Scene& scene) {
   for (size_t row = 0; row < bodies_.size(); ++row) {
     const Body& one = bodies_[row];
     const auto hits = static_cast<double>(one.hits);
-    if (!one.confirmed && hits >= by_.confirm_hits && scene.t_s - one.first_seen_s >= by_.confirm_s - by_.tight_s &&
+    if (!one.confirmed && hits >= by_.confirm_hits && one.mean_score >= by_.believe_score - by_.tight_score && scene.t_s - one.first_seen_s >= by_.confirm_s - by_.tight_s &&
         hits >= by_.seen_share * static_cast<double>(one.looks)) {
       ready.push_back(row);
     }

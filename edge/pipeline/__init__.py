@@ -32,6 +32,8 @@ from edge.words import EndReason
 if TYPE_CHECKING:
     from edge.pipeline.motion import CameraMotion
 
+_DOUBTED_S = 3.0
+
 Timed = Callable[[str], AbstractContextManager[None]]
 
 
@@ -39,11 +41,13 @@ class FindsPeople(Protocol):
     """What the pipeline needs of a detector.
 
     Attributes:
-        begin: from this score on a detection may begin a body; below, it only holds one that is already followed.
+        score: from this score on a detection may begin a body; below, it only holds one that is already followed.
+        begin: a body counts once the mean of its scores has reached this.
         multiple_px: sides of its input are multiples of this.
         fixed_px: height and width of its input, where it takes one size only.
     """
 
+    score: float
     begin: float
     multiple_px: int
     fixed_px: tuple[int, int] | None
@@ -105,7 +109,7 @@ class Pipeline:
         self._followed: tuple[Track, ...] = ()
         self._sight = SightKeeper(config.sight)
         self._motion = _camera_motion(camera) if camera.moving else None
-        self._tracker = make_tracker(config.tracker, start_score=detector.begin)
+        self._tracker = make_tracker(config.tracker, start_score=detector.score, believe_score=detector.begin)
         self._rules = Rules(camera.line, camera.zone, time_zone=camera.time_zone)
         self._pace = Pace(config.groups)
         self._groups = GroupCounter(config.groups)
@@ -169,7 +173,8 @@ class Pipeline:
         ended = self._cut() if self._latest is not None and moment.scene != self._latest.scene else ()
         with self._timed("track"):
             tracks = self._tracker.update(detections, moment.t_s, shift, ffc=sight.ffc, **size)
-        self._followed = tracks
+        # what is doubted for long, a stone that looks a little like a person, is no reason to look at every frame
+        self._followed = tuple([one for one in tracks if one.confirmed or moment.t_s - one.first_seen_s < _DOUBTED_S])
         with self._timed("group"):
             events = self._rules.update(tracks, moment.t_s, **size, captured_utc_s=moment.captured_utc_s, ffc=sight.ffc)
             view = self._view(moment) if tracks else None

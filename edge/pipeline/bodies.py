@@ -68,7 +68,7 @@ _ROW = np.dtype(
         *((name, np.float64, 2) for name in ("place", "velocity", "size", "seen_place", "born_place", "seen_velocity")),
         *(
             (name, np.float64)
-            for name in ("moved_heights", "place_var", "mixed_var", "velocity_var", "surprise", "score")
+            for name in ("moved_heights", "place_var", "mixed_var", "velocity_var", "surprise", "score", "mean_score")
         ),
         *((name, np.float64) for name in ("strength", "first_seen_s", "last_seen_s", "hidden_s")),
         *((name, np.int64) for name in ("track_id", "hits", "looks")),
@@ -98,9 +98,10 @@ class Bodies:
     ``place`` (N, 2) are middles of boxes, ``size`` (N, 2) widths and heights, ``velocity`` (N, 2). ``place_var``,
     ``mixed_var`` and ``velocity_var`` are the covariance of one axis. ``surprise`` is how far boxes lay off lately, 1 is as
     expected. ``seen_place`` and ``seen_velocity`` are where it was last seen and how it moved then, turned along
-    with the camera. ``strength`` is the mean score over the last seconds in which it could be seen, misses counted as
-    none, and ``moved_heights`` how far it ever was from where it began: a person scores high and is seldom missed, a
-    stone or a cow's back now and then looks like one. ``votes`` (N, kinds) is how often it was called what.
+    with the camera. ``mean_score`` is the mean of all its boxes, ``strength`` that over the last seconds in which it could
+    be seen, misses counted as none, and ``moved_heights`` how far it ever was from where it began: a person scores high and
+    is seldom missed, a stone or a cow's back now and then looks like one. ``votes`` (N, kinds) is how often it was called
+    what.
     """
 
     track_id = _Column[np.int64]()
@@ -116,6 +117,7 @@ class Bodies:
     velocity_var = _Column[np.float64]()
     surprise = _Column[np.float64]()
     score = _Column[np.float64]()
+    mean_score = _Column[np.float64]()
     strength = _Column[np.float64]()
     first_seen_s = _Column[np.float64]()
     last_seen_s = _Column[np.float64]()
@@ -205,6 +207,7 @@ class Bodies:
         self.moved_heights[rows] = np.maximum(self.moved_heights[rows], way_px / self.height_px[rows])
         self.seen_velocity[rows] = self.velocity[rows]
         self.score[rows] = boxes.score[columns]
+        self.mean_score[rows] += (boxes.score[columns] - self.mean_score[rows]) / self.hits[rows]
         gap_s = self.hidden_s[rows] + max(elapsed_s, _TINY_S)
         strength_gain = np.maximum(1.0 / self.hits[rows], 1.0 - np.exp(-gap_s / _STRENGTH_S))
         lately = boxes.score[columns] * (max(elapsed_s, _TINY_S) / gap_s)
@@ -226,7 +229,7 @@ class Bodies:
         new["place_var"] = measured_var(height_px)
         new["velocity_var"] = (_NEWBORN_HEIGHTS_S * height_px) ** 2
         new["surprise"] = 1.0
-        new["score"] = new["strength"] = boxes.score[columns]
+        new["score"] = new["mean_score"] = new["strength"] = boxes.score[columns]
         new["first_seen_s"] = new["last_seen_s"] = t_s
         new["hits"] = new["looks"] = 1
         votes = np.zeros((count, self.votes.shape[1]))

@@ -44,26 +44,29 @@ class Follows(Protocol):
         """Follow nobody any more; no id is given twice."""
 
 
-def make_tracker(config: TrackerConfig, *, start_score: float = 0.0) -> Follows:
+def make_tracker(config: TrackerConfig, *, start_score: float = 0.0, believe_score: float = 0.0) -> Follows:
     """Begin with nobody: the compiled tracker where it was built, else its specification.
 
     Args:
         config: the section of the configuration.
         start_score: a detection below this only holds a body that is already followed; the detector's threshold.
+        believe_score: a body is believed once the mean of its scores has reached this.
     """
     core = library()
     if core is None:
-        return Tracker(config, start_score=start_score)
-    return CompiledTracker(config, core, start_score=start_score)
+        return Tracker(config, start_score=start_score, believe_score=believe_score)
+    return CompiledTracker(config, core, start_score=start_score, believe_score=believe_score)
 
 
 class CompiledTracker:
     """The same as ``Tracker``."""
 
-    def __init__(self, config: TrackerConfig, core: Library, *, start_score: float = 0.0) -> None:
+    def __init__(
+        self, config: TrackerConfig, core: Library, *, start_score: float = 0.0, believe_score: float = 0.0
+    ) -> None:
         """Start with nobody."""
         configured = (
-            *(start_score, config.hidden_s, config.tentative_s, config.confirm_hits, config.confirm_s),
+            *(start_score, believe_score, config.hidden_s, config.tentative_s, config.confirm_hits, config.confirm_s),
             *(config.max_speed_heights_s, config.duplicate_overlap),
         )
         settings = array("d", (*BODIES, *ASSOCIATION, *FOLLOWING, *configured, *TABLES))

@@ -1,10 +1,10 @@
 """When the model looks: at every frame with motion, wherever somebody is followed, and now and then all the same.
 
 Inference is nine tenths of what a node spends, and most cameras look at empty ground most of the time. A closed gate must
-cost nobody's life, so it closes only when nothing has moved for ``hold_s`` *and* no body is followed, believed or not,
-seen or hidden; and even then the model looks every ``look_every_s``. Whoever sits still has been found while coming, or
-is found by such a look; from then on a track lives and the gate stays open. Where a large view is looked at in parts, the
-same holds for each part.
+cost nobody's life, so it closes only when nothing has moved for ``hold_s`` *and* no body is followed, seen or hidden,
+that is believed or was first seen just now; and even then the model looks every ``look_every_s``. Whoever sits still has
+been found while coming, or is found by such a look; from then on a track lives and the gate stays open. Where a large view
+is looked at in parts, the same holds for each part.
 """
 
 import math

@@ -57,8 +57,9 @@ class ThresholdsManifest(_Table):
     score_low: float = Field(ge=0.0, le=1.0)
     nms_iou: float = Field(0.5, ge=0.0, le=1.0)
     begin: float | None = Field(None, ge=0.0, le=1.0)
-    """A body in a film begins from this score on; a film gives many looks, so it may ask for a surer one than ``score``,
-    which is for single pictures. Without it ``score`` counts for both."""
+    """A body in a film counts once the mean of its scores has reached this; a film gives many looks, so it may ask for
+    surer ones than ``score``, which is for single pictures and where a body begins to be followed. Without it ``score`` is
+    both."""
 
 
 class Manifest(BaseModel):

@@ -26,6 +26,7 @@ from edge.pipeline.bodies import Bodies, Boxes, Flags, Floats, Indices, measured
 from edge.records import CameraShift, Detection, Track
 
 _TIGHT_S = 1e-4  # slack of comparisons: the same scene an hour later must give the same answer
+_TIGHT_SCORE = 1e-9  # and so must a mean of like scores
 _DIRECT_S = 1.05  # unseen for longer, and a single box is no proof any more
 _LEFT_S = 1.0  # unseen for this long at the edge of the picture, or after a cut: gone ...
 _OUT_SHARE = 0.5  # ... and at once where its middle is so far outside, in its size (1.0 is worse from drones)
@@ -49,6 +50,7 @@ _SPEED_SLACK_HEIGHTS = 0.5
 SETTINGS = (
     *(
         _TIGHT_S,
+        _TIGHT_SCORE,
         _DIRECT_S + _TIGHT_S,
         _LEFT_S,
         _OUT_SHARE,
@@ -75,15 +77,16 @@ SETTINGS = (
 class Tracker:
     """Follows the bodies of one camera: the specification of ``CompiledTracker``."""
 
-    def __init__(self, config: TrackerConfig, *, start_score: float = 0.0) -> None:
+    def __init__(self, config: TrackerConfig, *, start_score: float = 0.0, believe_score: float = 0.0) -> None:
         """Start with nobody.
 
         Args:
             config: the section of the configuration.
             start_score: a detection below this only holds a body that is already followed; the detector's threshold.
+            believe_score: a body is believed once the mean of its scores has reached this.
         """
         self._config = config
-        self._start_score = start_score
+        self._start_score, self._believe_score = start_score, believe_score
         self._bodies = Bodies()
         self._kinds: list[str] = []
         self._covered_by: dict[int, int] = {}
@@ -243,7 +246,11 @@ class Tracker:
     def _believe(self, t_s: float) -> None:
         """Confirm what was seen often and long enough; it goes on under an old id when it is a body that reappears."""
         bodies = self._bodies
-        ready = ~bodies.confirmed & (bodies.hits >= self._config.confirm_hits)
+        ready = (
+            ~bodies.confirmed
+            & (bodies.hits >= self._config.confirm_hits)
+            & (bodies.mean_score >= self._believe_score - _TIGHT_SCORE)
+        )
         if not ready.any():
             return
         ready &= (t_s - bodies.first_seen_s >= self._config.confirm_s - _TIGHT_S) & (

@@ -124,8 +124,8 @@ def films(draw):
 @given(frames=films())
 def test_the_compiled_tracker_is_its_specification(frames):
     """The same bodies under the same ids, wherever boxes are contested; places but for the last digits of a logarithm."""
-    compiled = CompiledTracker(TrackerConfig(), crowd.library(), start_score=0.5)
-    plain = Tracker(TrackerConfig(), start_score=0.5)
+    compiled = CompiledTracker(TrackerConfig(), crowd.library(), start_score=0.5, believe_score=0.7)
+    plain = Tracker(TrackerConfig(), start_score=0.5, believe_score=0.7)
     for t_s, detections, shift, ffc in frames:
         expected = plain.update(detections, t_s, shift, ffc=ffc, width_px=200, height_px=150)
         found = compiled.update(detections, t_s, shift, ffc=ffc, width_px=200, height_px=150)

@@ -211,7 +211,7 @@ def test_it_stays_open_while_anybody_is_followed():
 class Counting:
     """Says what it is told to about every picture, and counts the pictures."""
 
-    begin, multiple_px, fixed_px = 0.5, 32, None
+    score, begin, multiple_px, fixed_px = 0.5, 0.5, 32, None
 
     def __init__(self) -> None:
         """Find nobody."""

@@ -24,7 +24,8 @@ class Once:
     def __init__(self) -> None:
         """Load it."""
         self._model = load_detector(Config(model=ModelConfig(allow_unsigned=True)), Path())
-        self.begin, self.multiple_px, self.fixed_px = self._model.begin, self._model.multiple_px, self._model.fixed_px
+        self.score, self.begin = self._model.score, self._model.begin
+        self.multiple_px, self.fixed_px = self._model.multiple_px, self._model.fixed_px
         self.found = None
 
     def detect(self, tensor, scale, size_px):

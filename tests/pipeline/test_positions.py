@@ -89,7 +89,7 @@ def run_of(scene: Scene, seed: int, *, corners: bool = False) -> list[tuple[Aler
             "lat_deg": pose.lat_deg, "lon_deg": pose.lon_deg, "height_m": pose.height_m, "tilt_deg": pose.tilt_deg,
             "heading_deg": (pose.heading_deg + 180) % 360 - 180, "roll_deg": pose.roll_deg, "hfov_deg": pose.hfov_deg,
         }  # fmt: skip
-    detector = SimpleNamespace(begin=0.5, multiple_px=32, fixed_px=None)  # boxes come from the truth
+    detector = SimpleNamespace(score=0.5, begin=0.5, multiple_px=32, fixed_px=None)  # boxes come from the truth
     pipeline = Pipeline(Config(), CameraConfig.model_validate(camera), detector, boot_id=f"run-{seed}")
     track, luck, found = KlvTrack(), np.random.default_rng([seed, 1]), []
     for number, (frame, shift) in enumerate(zip(scene.truth["frames"], scene.shifts, strict=True)):

@@ -15,7 +15,7 @@ _SHOWING_S = 8.0
 
 def shown(*, showings: int, lost_frames: int = 0) -> list[list[Result]]:
     """Show nine walkers in a line again and again; of each later showing the first frames are lost."""
-    eyes = SimpleNamespace(begin=0.5, multiple_px=32, fixed_px=None)  # boxes come from the film
+    eyes = SimpleNamespace(score=0.5, begin=0.5, multiple_px=32, fixed_px=None)  # boxes come from the film
     pipeline = Pipeline(Config(), CameraConfig(id="north", source="footage:none"), eyes, boot_id="0" * 26)
     walkers = in_line(9, (230.0, 200.0), (12.0, 2.0), 24.0)
     results = []

@@ -62,6 +62,15 @@ def test_a_weak_detection_holds_a_body_and_begins_none() -> None:
     assert track.score == 0.2
 
 
+def test_a_body_is_believed_by_the_mean_of_its_scores() -> None:
+    """Many doubtful looks are no proof, and one doubtful look among sure ones is no harm."""
+    for scores, sure in (([0.6] * 12, False), ([0.9, 0.6, 0.8] * 4, True), ([0.7] * 12, True)):
+        tracker = make_tracker(TrackerConfig(), start_score=0.5, believe_score=0.7)
+        for step, score in enumerate(scores):
+            tracks = tracker.update([Detection((10.0, 10.0, 22.0, 40.0), score)], 0.1 * step)
+        assert [one.confirmed for one in tracks] == [sure]
+
+
 def test_a_person_behind_a_bush_comes_out_under_the_same_id() -> None:
     """Hidden for six seconds while walking on, somebody is still there and then the same."""
     walker = Walker((40.0, 200.0), (24.0, 0.0), hidden=lambda t_s: 4.0 < t_s < 10.0)
