@@ -1,1 +1,1 @@
-97QMTnvO6/D90fwgjnwQcbn36ozwyXDXUu/BKrcBaS79Qr6JIg7oLQY0Cq8SIixF/aqn4Kl8i/XzcY9sC5HzCQ==
+7ydpkhB313TY0Mb0rcXUPMXxq4sdpOVoihhUeCaOftBiG5uwDsUVLs7VNoixjzOILi8oM1fX1R2NMQfavdFcBg==

@@ -23,6 +23,7 @@ PLAN_OPTIONS: dict[str, type] = {
     "hit_uav_share": float,
     "ltd_share": float,
     "simulated_share": float,
+    "day_weight": float,
     "look_every": int,
 }
 

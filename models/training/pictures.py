@@ -71,13 +71,17 @@ def read_set(folder: Path, split: str) -> list[Labelled]:
     return pictures
 
 
-def draw_weights(pictures: list[Labelled], shares: dict[str, float]) -> npt.NDArray[np.float64]:
+def draw_weights(
+    pictures: list[Labelled], shares: dict[str, float], day_weight: float = 1.0
+) -> npt.NDArray[np.float64]:
     """Chance of each picture to be drawn, summing to one.
 
-    A scene's chance grows with the square root of its pictures, within the share of its data set.
+    A scene's chance grows with the square root of its pictures, within the share of its data set; one by day, where a
+    set says which those are, is drawn ``day_weight`` times as often as one by night.
     """
     counts = Counter(p.scene for p in pictures)
-    weight = np.array([counts[p.scene] ** -0.5 for p in pictures])
+    by_day = [p.facts.get("night") in (0, False) for p in pictures]
+    weight = np.array([counts[p.scene] ** -0.5 for p in pictures]) * np.where(by_day, day_weight, 1.0)
     for dataset, share in shares.items():
         inside = np.array([p.dataset == dataset for p in pictures])
         if inside.any():

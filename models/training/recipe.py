@@ -38,7 +38,10 @@ _LIKE_THE_NODE = Plan(
 """Larger crops of fewer scenes each, since what the network knows of a whole picture it shall learn from whole pictures."""
 _TO_THE_END = replace(_LIKE_THE_NODE, steps=5000, mosaic_share=0.2, rate=6e-4, flat_share=0.4, seed=21)
 _BEFORE = ((3, 3000), (3, 4000), (3, 3000), (3, 4000), (4, 2000))
-"""Where the last run starts, and half of what ships."""
+"""Where the fifth run starts, and half of what 0.7.0 was."""
+_0_7_0 = (*_BEFORE, *[(5, 5000)] * len(_BEFORE))
+_HALF = (*_0_7_0, *[(6, 5000)] * len(_0_7_0))
+_THIRDS = (*_HALF, *[(7, 4000)] * len(_0_7_0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,13 @@ RECIPES = {
             replace(_MIXED, steps=4000, rate=7e-4, seed=6),
             _LIKE_THE_NODE,
             _TO_THE_END,
+            replace(_TO_THE_END, seed=31),
+            replace(_TO_THE_END, steps=4000, day_weight=2.0, seed=41),
         ),
         thresholds={"score": 0.5, "begin": 0.7, "score_low": 0.1, "nms_iou": 0.55},
         smallest_height_px=22,
-        averaged=(*_BEFORE, *[(5, 5000)] * len(_BEFORE)),
-        starts={5: _BEFORE},
+        averaged=_THIRDS,
+        starts={5: _BEFORE, 6: _0_7_0, 7: _HALF},
     ),
     "thermal-person-tiny": Recipe(
         begin="thermal-person",

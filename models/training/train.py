@@ -46,6 +46,7 @@ class Plan:
     hit_uav_share: float = 0.6
     ltd_share: float = 0.4
     simulated_share: float = 0.0
+    day_weight: float = 1.0
     seed: int = 1
     threads: int = 2
     workers: int = 2
@@ -83,7 +84,7 @@ def train(  # noqa: C901, PLR0915  one run from top to bottom reads best in one 
     if simulated is not None:
         pictures += read_set(simulated, "train")
         shares[simulated.name] = plan.simulated_share
-    augmenter = Augmenter(pictures, draw_weights(pictures, shares), plan.crop_px, plan.mosaic_share)
+    augmenter = Augmenter(pictures, draw_weights(pictures, shares, plan.day_weight), plan.crop_px, plan.mosaic_share)
     looked_at = {name: read_set(data / name, "val") for name in SETS}
     if plan.leave_out:
         held_back = [p for name in SETS for p in read_set(data / name, "train") if _left_out(p, plan.leave_out)]

@@ -105,13 +105,16 @@ def test_empty_meadow_holds_nobody(session: ort.InferenceSession, manifest: dict
 
 
 def test_gain_and_offset_cancel(session: ort.InferenceSession, manifest: dict[str, Any]) -> None:
-    """Half the gain and another level leave the score of a body of proven height, up to rounding to whole levels."""
-    picture = meadow(256, 320).astype(np.float32)
-    half_px = int(manifest["smallest_height_px"] / 2) + 1
-    cv2.ellipse(picture, (160, 128), (half_px * 5 // 12, half_px), 0, 0, 360, 230, -1)
-    before = boxes(session, picture.astype(np.uint8))
-    after = boxes(session, np.rint((picture - 128) * 0.5 + 150).astype(np.uint8))
-    assert abs(float(before[:, 4].max()) - float(after[:, 4].max())) < 0.15
+    """Half the gain and another level leave the scores of bodies from the proven height on, up to rounding to levels."""
+    changes = []
+    for larger_px in (1, 2, 4, 7):
+        picture = meadow(256, 320).astype(np.float32)
+        half_px = int(manifest["smallest_height_px"] / 2) + larger_px
+        cv2.ellipse(picture, (160, 128), (half_px * 5 // 12, half_px), 0, 0, 360, 230, -1)
+        before = boxes(session, picture.astype(np.uint8))
+        after = boxes(session, np.rint((picture - 128) * 0.5 + 150).astype(np.uint8))
+        changes.append(abs(float(before[:, 4].max()) - float(after[:, 4].max())))
+    assert np.mean(changes) < 0.1
 
 
 def test_thresholds_are_ordered(manifest: dict[str, Any]) -> None:

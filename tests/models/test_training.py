@@ -189,6 +189,14 @@ def test_long_films_do_not_drown_short_scenes() -> None:
     assert weights[:16].sum() / weights[16] == pytest.approx(4)
 
 
+def test_days_can_be_drawn_more_often_than_nights() -> None:
+    """Of two scenes of one length the one by day is drawn twice as often; a set that does not say counts as night."""
+    pictures = [
+        replace(labelled(scene=str(facts)), facts=facts) for facts in ({"night": 0}, {"night": 1}, {"date": "1"})
+    ]
+    assert draw_weights(pictures, {"hit-uav": 1.0}, 2.0).tolist() == pytest.approx([0.5, 0.25, 0.25])
+
+
 def test_suppression_keeps_the_best_of_overlapping_boxes() -> None:
     """Of two boxes on one body the better stays, and the neighbour stays too."""
     rows = np.array([[0, 0, 10, 20, 0.6], [1, 0, 11, 20, 0.9], [30, 0, 40, 20, 0.5], [60, 0, 70, 20, 0.1]], np.float32)
