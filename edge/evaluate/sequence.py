@@ -5,7 +5,7 @@ number of people over time can be judged. Nothing of the pictures is changed; th
 file system allows it.
 
 Such a data set need not be numbered in the order in which it was filmed: where the numbers were given to names sorted as
-words, picture 101 comes between 1009 and 1010. In HIT-UAV every eleventh picture is of another flight for that reason. No
+words, picture 101 comes between 1009 and 1010. In HIT-UAV every eleventh picture is of another moment for that reason. No
 camera does that, so a picture unlike the one before and the one after, which are like each other, is left out.
 """
 
